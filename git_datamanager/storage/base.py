@@ -1,0 +1,137 @@
+"""What the tool asks of a store: bytes under keys, and nothing more.
+
+A store knows nothing of manifests and trusts nobody; bytes are verified one layer up, in
+`objects.py`. Every implementation passes the contract suite in tests/storage/contract.py.
+Specification: docs/spec/store-v1.md.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple, Protocol
+
+Advance = Callable[[int], None]
+"""Told the number of bytes moved since the last call; negative when a part is sent again."""
+
+
+def no_advance(_: int) -> None:
+    """The Advance of somebody who does not watch."""
+
+
+class Stat(NamedTuple):
+    """What a store says of one object."""
+
+    key: str
+    size: int
+    etag: str
+    """Opaque; equal means unchanged since, never "these bytes"."""
+    modified: float
+    """Seconds since the epoch, by the store's clock."""
+    sha256: str | None = None
+    """Hex digest of the whole object, only where the store itself keeps one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """The condition of a write or delete: none, absent, or the object with this ETag."""
+
+    absent: bool = False
+    etag: str | None = None
+
+
+ANYTHING = Expect()
+ABSENT = Expect(absent=True)
+
+
+def matching(etag: str) -> Expect:
+    """The object must still be the one with this ETag."""
+    return Expect(etag=etag)
+
+
+class Capabilities(NamedTuple):
+    """What a store was seen to refuse (a negative probe), never what its vendor's name promises."""
+
+    conditional_put: bool
+    """A second create-only put of one key is refused and the first bytes stay."""
+    checks_sha256: bool
+    """A body that does not match the sha256 sent with it is refused."""
+
+
+class Presentation(NamedTuple):
+    """How a browser should see an object."""
+
+    content_type: str = "application/octet-stream"
+    filename: str | None = None
+
+
+class StorageAdapter(Protocol):
+    """A place for objects. Raises only errors of `git_datamanager.errors`.
+
+    `Unreachable` where trying again may help, `Forbidden` and `NoCredentials` for rights,
+    `ObjectMissing` for an absent object, `PreconditionFailed` for a broken expectation,
+    `OutcomeUnknown` where a write may or may not have happened.
+    Keys are relative, ASCII, `/`-separated, without empty, `.` and `..` parts (ValueError else).
+    Safe to use from several threads.
+    """
+
+    @property
+    def url(self) -> str:
+        """The address as a person would write it, without secrets."""
+
+    def stat_object(self, key: str) -> Stat | None:
+        """The object's facts, or None where it does not exist."""
+
+    def read_object(
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        etag: str | None = None,
+    ) -> AbstractContextManager[BinaryIO]:
+        """Stream bytes from `start`, at most `length`; with `etag` only of that very object.
+
+        A body shorter than the store announced raises Unreachable, not a silent end.
+        """
+
+    def write_object(
+        self,
+        key: str,
+        source: BinaryIO,
+        size: int,
+        *,
+        expect: Expect = ANYTHING,
+        sha256: str | None = None,
+        presentation: Presentation | None = None,
+        advance: Advance = no_advance,
+    ) -> Stat:
+        """Store exactly `size` bytes of `source`, durably and at once or not at all.
+
+        With `sha256` (hex) the bytes are hashed on their way and nothing becomes visible where they
+        differ (Corrupt). `source` too short or too long raises Corrupt. Returns the new object's facts.
+        """
+
+    def copy_object(
+        self,
+        source: "StorageAdapter",
+        source_key: str,
+        key: str,
+        *,
+        source_etag: str,
+        presentation: Presentation | None = None,
+        advance: Advance = no_advance,
+    ) -> Stat | None:
+        """Copy inside the service, without the bytes passing through this process.
+
+        Takes the source object with `source_etag` or raises PreconditionFailed. None where this
+        store cannot copy from that one (another service): the caller streams then.
+        """
+
+    def list_objects(self, prefix: str) -> Iterator[Stat]:
+        """Every object whose key starts with `prefix`, in the order of their keys."""
+
+    def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
+        """Remove it; an absent object is no error."""
+
+    def capabilities(self) -> Capabilities:
+        """Probe once per instance, by requests that a sound store refuses."""

@@ -1,0 +1,89 @@
+"""The seal: every test runs in a world of its own.
+
+HOME, XDG, Git's configuration, dates, author and editor are fixed; credentials and settings of the
+person who runs the suite are gone; sockets reach 127.0.0.1 and nothing else. The seal has its own
+test (test_seal.py).
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+REMOVED = ("AWS_", "R2_", "GIT_", "S3_", "BOTO_", "XDG_", "PRE_COMMIT", "PAGER", "CLICOLOR")
+
+
+def sealed_environment(home: Path) -> dict[str, str]:
+    """The environment of a fresh machine whose home is `home`."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(REMOVED)}
+    for name in ("NO_COLOR", "FORCE_COLOR", "CI", "COLUMNS", "PYTHONPATH"):
+        keep.pop(name, None)
+    return keep | {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_EDITOR": "true",
+        "GIT_PAGER": "cat",
+        "GIT_CEILING_DIRECTORIES": str(home.parent),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(home / ".aws" / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws" / "credentials"),
+        "LC_ALL": "C.UTF-8",
+        "TERM": "dumb",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), keep.get("PATH", os.defpath)]),
+    }
+
+
+GITCONFIG = """\
+[user]
+	name = A U Thor
+	email = author@example.org
+[init]
+	defaultBranch = main
+[protocol "file"]
+	allow = always
+[core]
+	autocrlf = false
+[advice]
+	detachedHead = false
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home; the environment points to it and to nothing of the person who runs the tests."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text(GITCONFIG)
+    sealed = sealed_environment(home)
+    for name in set(os.environ) - set(sealed):
+        if not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    for name, value in sealed.items():
+        monkeypatch.setenv(name, value)
+    return home
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Connecting anywhere but to this machine fails the test."""
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = address[0] if isinstance(address, tuple) else ""
+            if host not in ("127.0.0.1", "::1", "localhost"):
+                raise AssertionError(f"a test connects to {address!r}")
+        real(self, address)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", connect)
+    yield
+    patch.undo()
