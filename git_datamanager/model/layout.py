@@ -1,0 +1,54 @@
+"""Which key an object has: docs/spec/object-layout-v1.md.
+
+Keys are computed from digests and checked ids, never taken from a manifest or a listing.
+"""
+
+from typing import NamedTuple
+
+from git_datamanager.model.oid import Oid
+from git_datamanager.model.ulid import is_ulid
+
+CONTENT_PREFIXES = ("objects/", "zstd/", "delta/", "cuts/", "trees/", "packs/")
+PROBE_PREFIX = "probe/"
+
+
+class Encoding(NamedTuple):
+    """A way to carry a version: `identity`, `zstd`, or `delta` from a base."""
+
+    kind: str
+    base: Oid | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.base}" if self.base else self.kind
+
+
+IDENTITY = Encoding("identity")
+_FOLDERS = {"identity": "objects", "zstd": "zstd", "delta": "delta"}
+
+
+def encoded_key(oid: Oid, encoding: Encoding = IDENTITY) -> str:
+    """Where the bytes of `oid` lie in this encoding."""
+    key = f"{_FOLDERS[encoding.kind]}/{oid.hex[:2]}/{oid.hex}"
+    return f"{key}/{encoding.base.hex}" if encoding.base else key
+
+
+def object_key(oid: Oid) -> str:
+    """Where the plain bytes lie."""
+    return encoded_key(oid)
+
+
+def trash_key(oid: Oid) -> str:
+    """Where production keeps deleted bytes for the grace period."""
+    return f"trash/{oid.hex[:2]}/{oid.hex}"
+
+
+def staging_trash_key(key: str) -> str:
+    """Where staging keeps withdrawn uploads."""
+    return f"trash/{key}"
+
+
+def receipt_key(entry: str) -> str:
+    """Where publish leaves the receipt of the entry with this id; ValueError for no ULID."""
+    if not is_ulid(entry):
+        raise ValueError(f"not an entry id: {entry[:40]!r}")
+    return f"receipts/{entry}.json"
