@@ -13,6 +13,7 @@ import stat as stat_module
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -73,11 +74,13 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o666) -> None:
         file.flush()
         temp.chmod(mode)
         fsync_file(file.fileno())
-        os.replace(temp, path)
+        temp.replace(path)
     fsync_folder(path.parent)
 
 
+@cache
 def _umask() -> int:
+    # Asking changes it for an instant, for all threads: once is enough.
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -221,5 +224,6 @@ def _look(top: Path, parts: tuple[str, ...], *, create: bool) -> None:
 
 def _not_a_folder(parts: tuple[str, ...]) -> DataError:
     return Forbidden(
-        f"{'/'.join(parts)} is a symbolic link or a file, not a folder of this repository: nothing was written"
+        f"{'/'.join(parts)} is a symbolic link or a file, not a folder of this repository: "
+        "nothing was written"
     )

@@ -1,0 +1,52 @@
+"""What a verb tells while it works; the CLI draws it, a page streams it, CI prints lines.
+
+The library itself never prints.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    PLAN = "plan"
+    """`size` bytes of `name` are going to move."""
+    ADVANCE = "advance"
+    """`size` bytes of `name` have moved (negative: a part is sent again)."""
+    DONE = "done"
+    """`name` is finished."""
+    NOTE = "note"
+    """`text` is worth a line."""
+    WARNING = "warning"
+    """`text` is worth somebody's attention."""
+
+
+class Event(NamedTuple):
+    kind: Kind
+    name: str = ""
+    size: int = 0
+    text: str = ""
+
+
+Progress = Callable[[Event], None]
+
+
+def silent(_: Event) -> None:
+    """The Progress of somebody who does not watch."""
+
+
+def warn(progress: Progress, text: str) -> None:
+    progress(Event(Kind.WARNING, text=text))
+
+
+def note(progress: Progress, text: str) -> None:
+    progress(Event(Kind.NOTE, text=text))
+
+
+def mover(progress: Progress, name: str) -> Callable[[int], None]:
+    """Tells how many bytes of `name` have moved."""
+
+    def advance(size: int) -> None:
+        progress(Event(Kind.ADVANCE, name, size))
+
+    return advance

@@ -1,0 +1,107 @@
+"""The composition root and the door of the Python API.
+
+    from git_datamanager import DataManager
+    from git_datamanager.ops import pull
+
+    manager = DataManager.open("path/to/clone")
+    pull.pull(manager, ["data/energy.sqlite@v3"])
+
+A `DataManager` holds the parts of one clone and has no logic of its own; the verbs are the functions
+in `git_datamanager.ops`. Parts are made when first used.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from git_datamanager.errors import DataError, SettingsError
+from git_datamanager.events import Progress, silent, warn
+from git_datamanager.model.oid import Oid
+from git_datamanager.objects import ObjectStore
+from git_datamanager.workspace.cache import Cache
+from git_datamanager.workspace.git import Git, open_git
+from git_datamanager.workspace.journal import Journal
+from git_datamanager.workspace.manifests import Manifests
+from git_datamanager.workspace.remotes import Remotes, Trust
+from git_datamanager.workspace.settings import Settings, is_initialised, load
+from git_datamanager.workspace.statecache import StateCache
+from git_datamanager.workspace.worktree import WorkTree
+
+
+@dataclass(frozen=True)
+class DataManager:
+    """One clone: its Git repository, settings, stores, cache, journal."""
+
+    git: Git
+    settings: Settings
+    progress: Progress = silent
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] = ".", *, progress: Progress = silent) -> "DataManager":
+        """Find the repository around `path`.
+
+        Raises DataError where there is none or `git data init` was never run there.
+        """
+        git = open_git(path)
+        settings = load(git)
+        if not is_initialised(git) and not settings.get("data.remote.staging.url"):
+            raise DataError("git data is not set up in this repository", hints=["git data init"])
+        for text in settings.warnings:
+            warn(progress, text)
+        return cls(git, settings, progress)
+
+    @property
+    def state_folder(self) -> Path:
+        """Shared by all work trees of the clone."""
+        return Path(os.environ.get("GIT_DATA_DIR") or self.git.common_dir / "data")
+
+    @cached_property
+    def manifests(self) -> Manifests:
+        return Manifests(self.git, self.state_folder)
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.state_folder / "journal.db", self._user(), lambda text: warn(self.progress, text))
+
+    @cached_property
+    def cache(self) -> Cache:
+        return Cache(
+            self.state_folder / "cache",
+            self.settings.choice("data.cache"),
+            self.settings.size("data.cacheSize"),
+            lambda oid: bool(self.journal.holders(oid)),
+        )
+
+    @cached_property
+    def work(self) -> WorkTree:
+        states = StateCache(self.git.git_dir / "data" / "state.db")
+        return WorkTree(self.git.work_tree, states, self.cache)
+
+    @cached_property
+    def remotes(self) -> Remotes:
+        return Remotes(self.git, self.settings, Trust(self.state_folder / "trust"))
+
+    def store(self, role: str) -> ObjectStore:
+        """`staging` or `production`. Raises Untrusted, SettingsError; sends nothing yet."""
+        return self.remotes.open(role)
+
+    def held_by(self, oid: Oid) -> set[str]:
+        """The roles whose store was seen to hold these bytes; offline, from the journal."""
+        holders = self.journal.holders(oid)
+        return {role for role in ("staging", "production") if self._url(role) in holders}
+
+    def _url(self, role: str) -> str | None:
+        try:
+            return self.remotes.remote(role).url
+        except SettingsError:
+            return None
+
+    def _user(self) -> str:
+        try:
+            return self.git.author()
+        except SettingsError:
+            return "unknown"
+
+
+open_manager = DataManager.open

@@ -1,0 +1,201 @@
+"""Content-addressed view of a store: the one door where bytes are verified, in and out.
+
+Stores trust nobody and are trusted by nobody; a size and a SHA-256 decide.
+"""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import BinaryIO, NamedTuple
+
+from git_datamanager import fsio
+from git_datamanager.errors import Corrupt, ObjectMissing, PreconditionFailed
+from git_datamanager.model.layout import object_key, receipt_key
+from git_datamanager.model.oid import Oid
+from git_datamanager.storage.base import (
+    ABSENT,
+    ANYTHING,
+    Advance,
+    Expect,
+    Presentation,
+    Stat,
+    StorageAdapter,
+    matching,
+    no_advance,
+)
+
+STREAMED = "sha256-streamed"
+"""Verification level V3: all bytes were read back and hashed."""
+SERVER = "sha256-server"
+"""Level V2: a digest of the whole object kept by a server that was seen refusing wrong ones."""
+
+Opener = Callable[[], AbstractContextManager[BinaryIO]]
+
+
+class Verified(NamedTuple):
+    """An object whose bytes were checked, and how; `etag` pins the very object that was."""
+
+    etag: str
+    level: str
+
+
+class ObjectStore:
+    """Objects of one store by their oid."""
+
+    def __init__(self, adapter: StorageAdapter, role: str) -> None:
+        self.adapter = adapter
+        self.role = role
+
+    @property
+    def url(self) -> str:
+        return self.adapter.url
+
+    def stat(self, oid: Oid, size: int) -> Stat | None:
+        """The object's facts; None where it is missing or obviously another one (its size)."""
+        found = self.adapter.stat_object(object_key(oid))
+        return found if found is not None and found.size == size else None
+
+    def verify(self, oid: Oid, size: int, *, advance: Advance = no_advance) -> Verified:
+        """Check all bytes of a stored object.
+
+        A digest the store keeps counts only where it was seen refusing wrong ones; else the bytes are
+        read, pinned by the ETag. Raises ObjectMissing, Corrupt.
+        """
+        key = object_key(oid)
+        found = self.adapter.stat_object(key)
+        if found is None:
+            raise self._missing(oid)
+        if found.size != size:
+            raise Corrupt(f"{self.role} holds {found.size} bytes under {oid}, the manifest says {size}")
+        if found.sha256 == oid.hex and self.adapter.capabilities().checks_sha256:
+            advance(size)
+            return Verified(found.etag, SERVER)
+        with self.adapter.read_object(key, etag=found.etag) as body:
+            _checked_copy(body, None, oid, size, advance, self.role)
+        return Verified(found.etag, STREAMED)
+
+    def fetch(self, oid: Oid, size: int, target: BinaryIO, *, advance: Advance = no_advance) -> None:
+        """Write the object's bytes to `target`, never more than `size`. Raises ObjectMissing, Corrupt."""
+        try:
+            with self.adapter.read_object(object_key(oid)) as body:
+                _checked_copy(body, target, oid, size, advance, self.role)
+        except ObjectMissing as error:
+            raise self._missing(oid) from error
+
+    def put(
+        self,
+        oid: Oid,
+        size: int,
+        open_source: Opener,
+        *,
+        presentation: Presentation | None = None,
+        advance: Advance = no_advance,
+    ) -> Stat:
+        """Store verified bytes under their oid; what stands there already is checked, not trusted.
+
+        Raises Corrupt where the source does not have these bytes (nothing is stored then).
+        """
+        key = object_key(oid)
+        standing = self.adapter.stat_object(key)
+        if standing is not None and self._is_good(oid, size):
+            return standing
+        expect = matching(standing.etag) if standing else ABSENT
+        try:
+            with open_source() as source:
+                return self._write(key, source, oid, size, expect, presentation, advance)
+        except PreconditionFailed:
+            # Somebody stored it meanwhile: theirs is as good as ours, if it is good.
+            self.verify(oid, size)
+            stored = self.adapter.stat_object(key)
+            if stored is None:
+                raise
+            return stored
+
+    def _write(
+        self,
+        key: str,
+        source: BinaryIO,
+        oid: Oid,
+        size: int,
+        expect: Expect,
+        presentation: Presentation | None,
+        advance: Advance,
+    ) -> Stat:
+        if not self._conditional():
+            expect = ANYTHING
+        written = self.adapter.write_object(
+            key, source, size, expect=expect, sha256=oid.hex, presentation=presentation, advance=advance
+        )
+        if written.size != size:
+            raise Corrupt(f"{self.role} stored {written.size} of {size} bytes under {oid}")
+        return written
+
+    def _conditional(self) -> bool:
+        return self.adapter.capabilities().conditional_put
+
+    def _is_good(self, oid: Oid, size: int) -> bool:
+        try:
+            self.verify(oid, size)
+        except (Corrupt, ObjectMissing, PreconditionFailed):
+            return False
+        return True
+
+    def copy_from(
+        self,
+        source: "ObjectStore",
+        oid: Oid,
+        size: int,
+        checked: Verified,
+        *,
+        presentation: Presentation | None = None,
+        advance: Advance = no_advance,
+    ) -> None:
+        """Copy the very object that was verified; inside the service where both stores share one."""
+        key = object_key(oid)
+        copied = self.adapter.copy_object(
+            source.adapter, key, key, source_etag=checked.etag, presentation=presentation, advance=advance
+        )
+        if copied is None:
+            with source.adapter.read_object(key, etag=checked.etag) as body:
+                self._write(key, body, oid, size, ANYTHING, presentation, advance)
+
+    def read_receipt(self, entry: str, limit: int) -> bytes | None:
+        """The receipt of an entry, at most `limit` bytes of it; None where there is none."""
+        try:
+            with self.adapter.read_object(receipt_key(entry), length=limit + 1) as body:
+                return body.read(limit + 1)
+        except ObjectMissing:
+            return None
+
+    def write_receipt(self, entry: str, data: bytes) -> None:
+        """Create-only. Raises PreconditionFailed where the entry has a receipt already."""
+        import io
+
+        self.adapter.write_object(
+            receipt_key(entry),
+            io.BytesIO(data),
+            len(data),
+            expect=ABSENT if self._conditional() else ANYTHING,
+            sha256=hashlib.sha256(data).hexdigest(),
+            presentation=Presentation("application/json"),
+        )
+
+    def _missing(self, oid: Oid) -> ObjectMissing:
+        return ObjectMissing(f"{self.role} ({self.url}) does not hold {oid}")
+
+
+def _checked_copy(
+    body: BinaryIO, target: BinaryIO | None, oid: Oid, size: int, advance: Advance, role: str
+) -> None:
+    digest = hashlib.sha256()
+    done = 0
+    while done < size and (block := body.read(min(fsio.BLOCK, size - done))):
+        digest.update(block)
+        if target is not None:
+            target.write(block)
+        done += len(block)
+        advance(len(block))
+    if done < size or body.read(1):
+        raise Corrupt(f"{role} holds {'less' if done < size else 'more'} than the {size} bytes of {oid}")
+    if digest.hexdigest() != oid.hex:
+        raise Corrupt(f"{role} holds other bytes under {oid}: their sha256 is {digest.hexdigest()}")

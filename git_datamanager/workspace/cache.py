@@ -1,0 +1,177 @@
+"""Bytes this clone keeps: `data/cache/` in the common Git directory, shared by its work trees.
+
+A second full copy of a big file is never kept by default: a reflink where the file system can, a
+copy below 64 MiB, and otherwise the clean working file itself counts as the local copy. Files are
+read-only and are hashed again whenever they are used, so a damaged one heals by being dropped.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from git_datamanager import fsio
+from git_datamanager.content.snapshot import COMPANIONS, hash_file
+from git_datamanager.errors import Corrupt
+from git_datamanager.model.oid import Oid
+from git_datamanager.model.ulid import new_ulid
+
+SMALL = 64 << 20
+
+
+class Cached(NamedTuple):
+    """One file of the cache."""
+
+    oid: Oid
+    path: Path
+    size: int
+    used: float
+
+
+class Cache:
+    """Objects by oid, and what `--force` replaced (`kept/`)."""
+
+    def __init__(self, root: Path, mode: str, limit: int, is_held: Callable[[Oid], bool]) -> None:
+        self.root = root
+        self._mode = mode
+        self._limit = limit
+        self._is_held = is_held
+
+    def path(self, oid: Oid) -> Path:
+        return self.root / oid.hex[:2] / oid.hex
+
+    def has(self, oid: Oid) -> bool:
+        return self.path(oid).is_file()
+
+    @contextmanager
+    def open(self, oid: Oid) -> Iterator[BinaryIO]:
+        """Raises FileNotFoundError where it is not here."""
+        path = self.path(oid)
+        with path.open("rb", buffering=0) as file:
+            with suppress(OSError):
+                os.utime(path)  # least recently used goes first
+            yield file
+
+    @contextmanager
+    def new_file(self) -> Iterator[Path]:
+        """A name in the cache's file system for somebody to fill and `adopt`."""
+        folder = self._folder(self.root / "tmp")
+        path = folder / f"{fsio.TEMP_PREFIX}{new_ulid()}"
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def adopt(self, path: Path, oid: Oid) -> None:
+        """Take over a file whose bytes were just hashed (same file system)."""
+        target = self.path(oid)
+        self._folder(target.parent)
+        path.chmod(0o444)
+        with path.open("rb") as file:
+            fsio.fsync_file(file.fileno())
+        path.replace(target)
+        fsio.fsync_folder(target.parent)
+
+    def keep(self, file: BinaryIO, oid: Oid, size: int) -> bool:
+        """Keep the bytes of an open file where that is cheap; they are hashed on the way.
+
+        False where they were not kept. Raises Corrupt where the file has other bytes by now.
+        """
+        if self._mode == "none" or self.has(oid):
+            return self.has(oid)
+        with self.new_file() as path:
+            if not self._clone(file, path, size):
+                return False
+            with path.open("rb", buffering=0) as copy:
+                if hash_file(copy)[0] != oid.hex:
+                    raise Corrupt(f"the bytes of {oid} changed while they were copied into the cache")
+            self.adopt(path, oid)
+        return True
+
+    def _clone(self, file: BinaryIO, path: Path, size: int) -> bool:
+        with path.open("xb") as copy:
+            if size and fsio.reflink(file.fileno(), copy.fileno()):
+                return True
+            if size > SMALL and self._mode != "copy":
+                return False
+            file.seek(0)
+            shutil.copyfileobj(file, copy, fsio.BLOCK)
+        return True
+
+    def take(self, folder: fsio.Folder, name: str, oid: Oid) -> bool:
+        """Give a clean working file that is about to be replaced a place here, without copying.
+
+        Its bytes get a second name; the caller then renames something over the first. True where the
+        bytes are safe: here, or without a cache in a store. False where neither is to be had.
+        """
+        if self.has(oid) or (self._mode == "none" and self._is_held(oid)):
+            return True
+        target = self.path(oid)
+        self._folder(target.parent)
+        try:
+            folder.link_out(name, target)
+        except OSError:
+            found = folder.stat(name)
+            with folder.open_read(name) as file:
+                return self.keep(file, oid, found.st_size if found else 0)
+        fsio.fsync_folder(target.parent)
+        return True
+
+    def seal(self, oid: Oid) -> None:
+        """Make an object read-only, once no working file shares its bytes."""
+        with suppress(FileNotFoundError):
+            self.path(oid).chmod(0o444)
+
+    def drop(self, oid: Oid) -> None:
+        self.path(oid).unlink(missing_ok=True)
+
+    def keep_aside(self, folder: fsio.Folder) -> str:
+        """Move a working file, and what SQLite keeps beside it, to `kept/<id>/`; the id is returned."""
+        entry = new_ulid()
+        place = self._folder(self.root.parent / "kept" / entry)
+        for suffix in (*COMPANIONS, ""):
+            name = folder.leaf + suffix
+            if folder.stat(name) is not None:
+                _move(folder, name, place / name)
+        fsio.fsync_folder(place)
+        return entry
+
+    def kept(self, entry: str) -> Path:
+        return self.root.parent / "kept" / entry
+
+    def __iter__(self) -> Iterator[Cached]:
+        for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
+            with suppress(ValueError, FileNotFoundError):
+                found = path.stat()
+                yield Cached(Oid(path.name), path, found.st_size, found.st_mtime)
+
+    def evict(self) -> list[Cached]:
+        """Shrink to the limit, least recently used first; never what no store is known to hold."""
+        files = sorted(self, key=lambda c: c.used)
+        total = sum(c.size for c in files)
+        gone = []
+        for cached in files:
+            if total <= self._limit:
+                break
+            if self._is_held(cached.oid):
+                cached.path.unlink(missing_ok=True)
+                total -= cached.size
+                gone.append(cached)
+        return gone
+
+    def _folder(self, path: Path) -> Path:
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _move(folder: fsio.Folder, name: str, target: Path) -> None:
+    try:
+        folder.move_out(name, target)
+    except OSError:  # another file system
+        with folder.open_read(name) as file, target.open("xb") as copy:
+            shutil.copyfileobj(file, copy, fsio.BLOCK)
+            copy.flush()
+            fsio.fsync_file(copy.fileno())
+        folder.unlink(name)

@@ -1,0 +1,258 @@
+"""All Git of the project.
+
+Configuration, index, refs, push and hooks always go through the git command, which alone honours
+`git -c`, GIT_CONFIG_COUNT, includeIf, SHA-256 and reftable repositories. Reading goes through
+`cat-file --batch`; history walks use pygit2 where it can open the repository (`history.py`).
+"""
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from git_datamanager.errors import DataError, NotFound, SettingsError
+
+MINIMUM = (2, 34)
+
+
+class GitFailed(DataError):
+    """A git command that had to work did not; holds what git said."""
+
+    def __init__(self, args: Sequence[str], code: int, stderr: str) -> None:
+        said = stderr.strip() or f"exit status {code}"
+        super().__init__(f"git {args[0]} failed: {said}")
+        self.code = code
+        self.stderr = stderr
+
+
+class NotARepository(DataError):
+    """There is no Git repository here."""
+
+
+class ConfigEntry(NamedTuple):
+    scope: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Git:
+    """One repository, seen from one work tree (or from none, where it is bare)."""
+
+    top: Path | None
+    git_dir: Path
+    common_dir: Path
+    prefix: str = ""
+    """From the top to the folder the user stands in, with a slash at the end."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Put over the process environment for every command."""
+
+    @property
+    def work_tree(self) -> Path:
+        """The top of the work tree. Raises DataError in a bare repository."""
+        if self.top is None:
+            raise DataError(
+                "this repository is bare: there are no working files here",
+                hints=["git clone it, or name a commit with --rev where the command takes one"],
+            )
+        return self.top
+
+    @property
+    def main_top(self) -> Path:
+        """Where relative `file:` stores count from, the same in all linked work trees."""
+        if self.top is not None and self.git_dir == self.common_dir:
+            return self.top
+        return self.common_dir.parent if self.common_dir.name == ".git" else self.common_dir
+
+    def run(
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        ok: Iterable[int] = (0,),
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run git at the top; GitFailed unless its exit status is one of `ok`."""
+        done = subprocess.run(
+            ["git", *args],
+            cwd=self.top or self.git_dir,
+            env={**os.environ, "GIT_LITERAL_PATHSPECS": "1", **self.env, **(env or {})},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode not in ok:
+            raise GitFailed(args, done.returncode, done.stderr.decode(errors="replace"))
+        return done
+
+    def output(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
+        """What git prints, without the last line end."""
+        return self.run(*args, stdin=stdin, env=env).stdout.decode(errors="surrogateescape").rstrip("\n")
+
+    def answer(self, *args: str) -> str | None:
+        """What git prints, or None where it says no."""
+        done = self.run(*args, ok=range(256))
+        return (
+            done.stdout.decode(errors="surrogateescape").rstrip("\n") if done.returncode == 0 else None
+        )
+
+    # Reading
+
+    def blobs(self, specs: Sequence[str]) -> list[bytes | None]:
+        """The contents of `HEAD:path`, `:path` or object ids; None for what does not exist."""
+        if any("\n" in spec for spec in specs):
+            raise NotFound("a line end is no part of a revision")
+        given = "".join(spec + "\n" for spec in specs).encode(errors="surrogateescape")
+        out = self.run("cat-file", "--batch", stdin=given).stdout
+        return list(_batch(out, len(specs)))
+
+    def blob(self, spec: str) -> bytes | None:
+        return self.blobs([spec])[0]
+
+    def resolve(self, revision: str) -> str:
+        """The full commit id. Raises NotFound."""
+        found = self.answer("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
+        if not found:
+            raise NotFound(f"there is no commit {revision!r} in this repository", hints=["git fetch"])
+        return found
+
+    def head(self) -> str | None:
+        """The commit of HEAD, None on an unborn branch."""
+        return self.answer("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+
+    def branch(self) -> str | None:
+        """The checked-out branch, None where HEAD is detached."""
+        return self.answer("symbolic-ref", "--quiet", "--short", "HEAD")
+
+    def tracked(self, names: Sequence[str]) -> set[str]:
+        """Which of these files or folders hold something that is in the index."""
+        out = self.output("ls-files", "-z", "--", *names) if names else ""
+        files = out.split("\0")
+        return {n for n in names if any(f == n or f.startswith(n + "/") for f in files)}
+
+    def ignored(self, names: Sequence[str]) -> set[str]:
+        """Which of these paths an ignore file covers."""
+        if not names:
+            return set()
+        given = "\0".join(names).encode(errors="surrogateescape")
+        done = self.run("check-ignore", "-z", "--no-index", "--stdin", stdin=given, ok=(0, 1))
+        return set(done.stdout.decode(errors="surrogateescape").split("\0")) - {""}
+
+    def path(self, name: str) -> Path:
+        """Where Git itself keeps `name` (hooks, for one) in this work tree."""
+        return Path(os.path.normpath((self.top or self.git_dir) / self.output("rev-parse", "--git-path", name)))
+
+    def is_shallow(self) -> bool:
+        return (self.common_dir / "shallow").exists()
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        words = self.output("version").split()
+        digits = words[2].split(".") if len(words) > 2 else []
+        return tuple(int(d) for d in digits if d.isdigit())
+
+    def author(self) -> str:
+        """`Name <mail>` of whoever is at work. Raises SettingsError where Git does not know."""
+        ident = self.answer("var", "GIT_AUTHOR_IDENT")
+        if ident is None:
+            raise SettingsError(
+                "Git does not know who you are, and a version names its author",
+                hints=['git config user.name "Your Name"', "git config user.email you@example.org"],
+            )
+        return ident.rpartition("> ")[0] + ">"
+
+    # Configuration
+
+    @cached_property
+    def config(self) -> tuple[ConfigEntry, ...]:
+        """All of git's configuration in its order, the last entry of a key wins."""
+        out = self.output("config", "--list", "-z", "--show-scope")
+        parts = out.split("\0")
+        return tuple(_config_entry(scope, item) for scope, item in zip(parts[::2], parts[1::2], strict=False))
+
+    def config_value(self, key: str) -> str | None:
+        found = [entry.value for entry in self.config if entry.key == key]
+        return found[-1] if found else None
+
+    def set_config(self, key: str, value: str) -> None:
+        """Write to this clone's own configuration."""
+        self.run("config", "--local", key, value)
+
+    def unset_config(self, key: str) -> None:
+        self.run("config", "--local", "--unset-all", key, ok=(0, 5))
+
+    # Writing
+
+    def stage(self, names: Sequence[str]) -> None:
+        """Add files to the index, ignored ones too."""
+        self.run("add", "-f", "--", *names)
+
+    def unstage_removed(self, names: Sequence[str]) -> None:
+        """Take names out of the index, leaving the files."""
+        self.run("rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", *names)
+
+
+def open_git(path: str | os.PathLike[str] = ".", *, env: Mapping[str, str] | None = None) -> Git:
+    """Find the repository around `path`. Raises NotARepository, SettingsError for a git too old."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir",
+             "--show-prefix", "--show-toplevel"],
+            cwd=path, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+            capture_output=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise DataError(
+            f"git was not found on PATH, or there is no folder {os.fspath(path)!r}",
+            hints=["install Git 2.34 or newer"],
+        ) from error
+    lines = done.stdout.decode(errors="surrogateescape").split("\n")
+    if len(lines) < 4:
+        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+        raise NotARepository(said or "not a Git repository", hints=["git init && git data init"])
+    inside, git_dir, common, prefix = lines[:4]
+    top = Path(lines[4]) if inside == "true" and len(lines) > 5 else None
+    here = dict(env or {})
+    if "GIT_DIR" in os.environ and top is not None:
+        # As given it may be relative, and commands run at the top.
+        here |= {"GIT_DIR": git_dir, "GIT_WORK_TREE": str(top)}
+    return Git(
+        top=top,
+        git_dir=Path(git_dir),
+        common_dir=Path(os.path.realpath(Path(path) / common)),
+        prefix=prefix,
+        env=here,
+    )
+
+
+def foreign_environment() -> dict[str, str]:
+    """The process environment without what binds git to the repository we are called from."""
+    names = subprocess.run(
+        ["git", "rev-parse", "--local-env-vars"], capture_output=True, check=True, text=True
+    ).stdout.split()
+    return {k: v for k, v in os.environ.items() if k not in names}
+
+
+def _config_entry(scope: str, item: str) -> ConfigEntry:
+    key, _, value = item.partition("\n")
+    return ConfigEntry(scope, key, value)
+
+
+def _batch(out: bytes, count: int) -> Iterable[bytes | None]:
+    """Parse the answer of `cat-file --batch`."""
+    at = 0
+    for _ in range(count):
+        end = out.index(b"\n", at)
+        header = out[at:end].rsplit(b" ", 2)
+        at = end + 1
+        if len(header) == 3 and header[2].isdigit() and header[1] == b"blob":
+            size = int(header[2])
+            yield out[at : at + size]
+            at += size + 1
+        else:
+            if len(header) == 3 and header[2].isdigit():
+                at += int(header[2]) + 1
+            yield None

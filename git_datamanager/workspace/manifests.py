@@ -1,0 +1,141 @@
+"""The manifest in its three places: work tree, index, commits; and changing it safely."""
+
+import os
+import stat as stat_module
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from git_datamanager import fsio
+from git_datamanager.errors import DataError, Locked, ManifestError
+from git_datamanager.model import manifest as model
+from git_datamanager.model.manifest import Manifest
+from git_datamanager.workspace import ignorefile
+from git_datamanager.workspace.git import Git
+
+INDEX = ":" + model.FILE_NAME
+HEAD = "HEAD:" + model.FILE_NAME
+_LOCK_SECONDS = 60
+
+
+class Manifests:
+    """Reads and writes manifest.json of one clone."""
+
+    def __init__(self, git: Git, state_folder: Path) -> None:
+        self._git = git
+        self._lock_file = state_folder / "lock"
+
+    @property
+    def path(self) -> Path:
+        return self._git.work_tree / model.FILE_NAME
+
+    def current(self) -> Manifest:
+        """The work tree's manifest, or HEAD's where there is no work tree."""
+        if self._git.top is None:
+            return self.at("HEAD")
+        data = self._read()
+        if data is None:
+            # Sparse checkouts and people who delete files: what Git knows still counts.
+            found = self.several([INDEX, HEAD])
+            data_found = next((m for m in found if m is not None), None)
+            if data_found is None:
+                raise ManifestError(f"there is no {model.FILE_NAME} here", hints=["git data init"])
+            return data_found
+        return model.loads(data)
+
+    def _read(self) -> bytes | None:
+        try:
+            found = os.lstat(self.path)
+        except FileNotFoundError:
+            return None
+        if not stat_module.S_ISREG(found.st_mode):
+            raise ManifestError(f"{model.FILE_NAME} is a link or a folder: it was not read")
+        return self.path.read_bytes()
+
+    def at(self, revision: str) -> Manifest:
+        """The manifest of a commit. Raises NotFound, ManifestError."""
+        commit = self._git.resolve(revision)
+        found = self.several([f"{commit}:{model.FILE_NAME}"])[0]
+        if found is None:
+            raise ManifestError(f"the commit {commit[:12]} holds no {model.FILE_NAME}")
+        return found
+
+    def several(self, specs: Sequence[str]) -> list[Manifest | None]:
+        """The manifests behind `HEAD:manifest.json`, `:manifest.json`, …; None where there is none."""
+        blobs = self._git.blobs(specs)
+        return [
+            None if blob is None else model.loads(blob, what=spec)
+            for spec, blob in zip(specs, blobs, strict=True)
+        ]
+
+    def staged(self) -> Manifest:
+        """The index's manifest: what the next commit will hold. Empty where there is none."""
+        return self.several([INDEX])[0] or Manifest()
+
+    def committed(self) -> Manifest:
+        """HEAD's manifest; empty on an unborn branch."""
+        return self.several([HEAD])[0] or Manifest()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Only one process of this clone changes the manifest at a time. Raises Locked."""
+        from filelock import FileLock, Timeout
+
+        self._lock_file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._lock_file, timeout=_LOCK_SECONDS)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise Locked(f"another git data has held {self._lock_file} for {_LOCK_SECONDS} s") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def change(
+        self,
+        evolve: Callable[[Manifest, frozenset[str]], Manifest],
+        *,
+        ignore: Callable[[str], str] | None = None,
+        dry_run: bool = False,
+    ) -> Manifest:
+        """Read, evolve, write and stage the manifest (and .gitignore) under the lock.
+
+        `evolve` gets the manifest and the ids that HEAD holds. The new manifest is returned; nothing
+        is written where it is the same or with `dry_run`.
+        """
+        with self.lock():
+            before = self.current()
+            ids = frozenset(v.id for _, v in self.committed().entries())
+            after = evolve(before, ids)
+            if dry_run:
+                return after
+            staged = [model.FILE_NAME] if self._write(after) else []
+            if ignore is not None and self._rewrite_ignore(ignore):
+                staged.append(ignorefile.FILE_NAME)
+            if staged:
+                self._git.stage(staged)
+        return after
+
+    def write(self, manifest: Manifest) -> bool:
+        """Write (not stage) the manifest; False where the file has these bytes already."""
+        with self.lock():
+            return self._write(manifest)
+
+    def _write(self, manifest: Manifest) -> bool:
+        data = model.dumps(manifest)
+        if self._read() == data:
+            return False
+        fsio.write_durably(self.path, data)
+        return True
+
+    def _rewrite_ignore(self, change: Callable[[str], str]) -> bool:
+        path = self._git.work_tree / ignorefile.FILE_NAME
+        if path.is_symlink():
+            raise DataError(f"{ignorefile.FILE_NAME} is a symbolic link: it was not changed")
+        text = path.read_text() if path.exists() else ""
+        changed = change(text)
+        if changed == text:
+            return False
+        fsio.write_durably(path, changed.encode())
+        return True

@@ -1,0 +1,124 @@
+"""What this work tree holds, as far as known without reading it again: `data/state.db`.
+
+Per dataset the oid, the file's own sha256 (another one where a live database was captured) and its
+stat signature, with Git's racy-clean rule: a file touched in the very instant of its recording is
+hashed again. A cache: deleting it costs one hash per file.
+"""
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from git_datamanager.content.snapshot import LOGS, Signature, signature
+from git_datamanager.model.oid import Oid
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS materialised (
+  name TEXT PRIMARY KEY, oid TEXT NOT NULL, own TEXT NOT NULL, signature TEXT NOT NULL, recorded INTEGER NOT NULL
+) STRICT
+"""
+_TICK = 15_000_000  # ns; the kernel stamps files with the time of its last timer tick
+_COARSE = 2_000_000_000  # ns; FAT and some network file systems
+
+
+class Known(NamedTuple):
+    """What a working file was when it was last looked at."""
+
+    oid: Oid
+    own: str
+    signature: str
+    recorded: int
+
+
+class StateCache:
+    """Where it cannot be written (a read-only mount, GIT_OPTIONAL_LOCKS=0) everything is hashed anew."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Known | None:
+        rows = self._run("SELECT oid, own, signature, recorded FROM materialised WHERE name = ?", (name,))
+        return Known(Oid.parse(rows[0][0]), *rows[0][1:]) if rows else None
+
+    def put(self, name: str, oid: Oid, own: str, path: Path) -> None:
+        """Record the file as it is now. Waits out the instant in which a change would go unseen."""
+        text, youngest = stat_text(path)
+        late = youngest + _TICK - time.time_ns()
+        if 0 < late <= _TICK:
+            time.sleep(late / 1e9)
+        self._run(
+            "INSERT OR REPLACE INTO materialised VALUES (?, ?, ?, ?, ?)",
+            (name, str(oid), own, text, time.time_ns()),
+        )
+
+    def forget(self, name: str) -> None:
+        self._run("DELETE FROM materialised WHERE name = ?", (name,))
+
+    def rename(self, old: str, new: str) -> None:
+        self._run("UPDATE OR REPLACE materialised SET name = ? WHERE name = ?", (new, old))
+
+    def names(self) -> set[str]:
+        return {row[0] for row in self._run("SELECT name FROM materialised", ())}
+
+    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[str, str, str, int]]:
+        with self._lock:
+            if self._database is None:
+                return []
+            try:
+                return self._database.execute(statement, values).fetchall()
+            except sqlite3.Error:
+                # A cache that fails is a cache without entries: files are hashed instead.
+                return []
+
+    @cached_property
+    def _database(self) -> sqlite3.Connection | None:
+        if os.environ.get("GIT_OPTIONAL_LOCKS") == "0":
+            return self._connect("ro") if self._file.exists() else None
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            return self._connect("rwc")
+        except (sqlite3.DatabaseError, OSError):
+            with contextlib.suppress(OSError):
+                self._file.unlink(missing_ok=True)  # damaged: begin anew
+                return self._connect("rwc")
+        return None
+
+    def _connect(self, mode: str) -> sqlite3.Connection | None:
+        try:
+            database = sqlite3.connect(
+                f"{self._file.absolute().as_uri()}?mode={mode}",
+                uri=True, isolation_level=None, check_same_thread=False, timeout=10,
+            )  # fmt: skip
+            if mode != "ro":
+                database.execute("PRAGMA synchronous = OFF")
+                database.execute(_SCHEMA)
+        except sqlite3.OperationalError:
+            return None  # a read-only file system
+        return database
+
+
+def is_unchanged(known: Known, path: Path) -> bool:
+    """The file (and its logs) are those that were recorded, by stat alone."""
+    try:
+        text, youngest = stat_text(path)
+    except FileNotFoundError:
+        return False
+    coarse = youngest % 1_000_000_000 == 0
+    return text == known.signature and youngest + (_COARSE if coarse else _TICK) <= known.recorded
+
+
+def stat_text(path: Path) -> tuple[str, int]:
+    """The signatures of a file and of the logs SQLite keeps beside it; and the youngest time in them."""
+    found: list[Signature] = [signature(os.lstat(path))]
+    for suffix in LOGS:
+        with contextlib.suppress(FileNotFoundError):
+            log = os.lstat(f"{path}{suffix}")
+            if log.st_size:
+                found.append(signature(log))
+    return ";".join(",".join(map(str, s)) for s in found), max(max(s[1], s[2]) for s in found)
