@@ -1,0 +1,278 @@
+"""A store in a folder: keys are files below it.
+
+No component below the root is ever followed if it is a symbolic link: the folder may be shared, and
+whoever can write into it must not make us read or write elsewhere.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import time_ns
+from typing import BinaryIO
+
+from git_datamanager import fsio
+from git_datamanager.errors import (
+    DataError,
+    Forbidden,
+    Locked,
+    ObjectMissing,
+    PreconditionFailed,
+    Unreachable,
+)
+from git_datamanager.storage.base import (
+    ANYTHING,
+    Advance,
+    Capabilities,
+    Expect,
+    Presentation,
+    Stat,
+    StorageAdapter,
+    no_advance,
+)
+from git_datamanager.storage.body import Window
+from git_datamanager.storage.keys import check_key, check_prefix, check_range
+from git_datamanager.storage.localfile import Place, etag_of, stat_of
+from git_datamanager.storage.source import Measured
+from git_datamanager.storage.wrappers import innermost
+
+LOCK_NAME = ".lock"
+LOCK_TIMEOUT = 60.0
+"""Seconds; the lock is held for a look and a rename, so a longer wait means a process that hangs."""
+_NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+
+
+def create(root: Path) -> "LocalStore":
+    """Make the folder of a new store. Only `init` may: elsewhere a missing folder is a store that
+    cannot be reached, never a new and empty one."""
+    root.mkdir(parents=True, exist_ok=True)
+    return LocalStore(root)
+
+
+class LocalStore:
+    """Objects as read-only files. Presentations are not kept: a file says what it is by its bytes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._mode = fsio.default_mode() & 0o444
+
+    @property
+    def url(self) -> str:
+        return f"file:{self._root}"
+
+    def stat_object(self, key: str) -> Stat | None:
+        check_key(key)
+        with self._told():
+            try:
+                with fsio.Folder(self._root, key) as folder:
+                    return stat_of(key, folder.stat())
+            except FileNotFoundError:
+                self._check_root()
+                return None
+
+    @contextmanager
+    def read_object(
+        self, key: str, *, start: int = 0, length: int | None = None, etag: str | None = None
+    ) -> Iterator[BinaryIO]:
+        check_range(start, length)
+        file, found = self._open(key)
+        with file:
+            if etag is not None and found.etag != etag:
+                raise self._other(key)
+            yield Window(file, start, found.size, length, self._told).buffered()
+
+    def write_object(
+        self,
+        key: str,
+        source: BinaryIO,
+        size: int,
+        *,
+        expect: Expect = ANYTHING,
+        sha256: str | None = None,
+        presentation: Presentation | None = None,  # noqa: ARG002 -- nowhere to keep it
+        advance: Advance = no_advance,
+    ) -> Stat:
+        check_key(key)
+        measured = Measured(source, size, sha256)
+        with self._told(), fsio.new_temp(self._root) as (file, temp):
+            while block := measured.read():
+                file.write(block)
+                advance(len(block))
+            measured.finish()
+            return self._keep(file, temp, key, expect)
+
+    def copy_object(
+        self,
+        source: StorageAdapter,
+        source_key: str,
+        key: str,
+        *,
+        source_etag: str,
+        presentation: Presentation | None = None,  # noqa: ARG002 -- nowhere to keep it
+        advance: Advance = no_advance,
+    ) -> Stat | None:
+        """By sharing blocks where the file system can, else byte by byte."""
+        check_key(key)
+        origin = innermost(source)
+        if not isinstance(origin, LocalStore):
+            return None
+        opened, found = origin._open(source_key)  # noqa: SLF001 -- of the same class
+        with opened, self._told(), fsio.new_temp(self._root) as (file, temp):
+            if found.etag != source_etag:
+                raise origin._other(source_key)  # noqa: SLF001
+            if fsio.reflink(opened.fileno(), file.fileno()):
+                advance(found.size)
+            else:
+                fsio.copy_stream(opened, file, lambda block: advance(len(block)))
+            if etag_of(os.fstat(opened.fileno())) != source_etag:
+                raise origin._other(source_key)  # noqa: SLF001 -- changed in place while it was copied
+            return self._keep(file, temp, key, ANYTHING)
+
+    def list_objects(self, prefix: str) -> Iterator[Stat]:
+        check_prefix(prefix)
+        with self._told():
+            self._check_root()
+        yield from self._walk("", prefix)
+
+    def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
+        check_key(key)
+        with self._told():
+            try:
+                with fsio.Folder(self._root, key) as folder, self._locked():
+                    if folder.stat() is not None:
+                        self._check(key, stat_of(key, folder.stat()), expect)
+                        folder.unlink(folder.leaf)
+                        folder.fsync()
+            except FileNotFoundError:
+                self._check_root()
+
+    def capabilities(self) -> Capabilities:
+        """By construction: os.link refuses a taken name, and bytes are hashed before they get one."""
+        return Capabilities(conditional_put=True, checks_sha256=True)
+
+    def _keep(self, file: BinaryIO, temp: Path, key: str, expect: Expect) -> Stat:
+        """Make the finished temporary file durable, then visible."""
+        file.flush()
+        now = time_ns()  # the kernel's own stamp may be 4 ms coarse, too coarse for an ETag
+        os.utime(temp, ns=(now, now))
+        temp.chmod(self._mode)
+        fsio.fsync_file(file.fileno())
+        written = os.fstat(file.fileno())
+        with self._place(key) as place:
+            if not (expect.absent and self._linked(place, temp, key)):
+                with self._locked():
+                    self._check(key, stat_of(key, place.stat()), expect)
+                    place.move_in(temp)
+        return Stat(key, written.st_size, etag_of(written), written.st_mtime)
+
+    def _linked(self, place: Place, temp: Path, key: str) -> bool:
+        """Take a free name, atomically between machines too; False where there are no hard links."""
+        try:
+            place.link_in(temp)
+        except FileExistsError as error:
+            raise PreconditionFailed(f"{self.url} holds {key} already") from error
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                return False
+            raise
+        return True
+
+    def _place(self, key: str) -> Place:
+        try:
+            return Place(self._root, key)
+        except FileNotFoundError:
+            self._check_root()
+        place = Place(self._root, key, create=True)
+        folder = place.path
+        while folder != self._root:  # the names of the new folders have to last as well
+            folder = folder.parent
+            fsio.fsync_folder(folder)
+        return place
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Exclude every other replacement and deletion: a look and the act upon it belong together."""
+        from filelock import FileLock, Timeout
+
+        try:
+            lock = FileLock(self._root / LOCK_NAME, timeout=LOCK_TIMEOUT)
+            lock.acquire()
+        except Timeout as error:
+            raise Locked(f"another process holds {self._root / LOCK_NAME}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _check(self, key: str, found: Stat | None, expect: Expect) -> None:
+        if expect.absent and found:
+            raise PreconditionFailed(f"{self.url} holds {key} already")
+        if expect.etag is not None and (found is None or found.etag != expect.etag):
+            raise self._other(key)
+
+    def _open(self, key: str) -> tuple[BinaryIO, Stat]:
+        check_key(key)
+        with self._told():
+            try:
+                with fsio.Folder(self._root, key) as folder:
+                    stat_of(key, folder.stat())  # names a link before open refuses it
+                    file = folder.open_read()
+            except FileNotFoundError as error:
+                self._check_root()
+                raise ObjectMissing(f"{self.url} does not hold {key}") from error
+            found = stat_of(key, os.fstat(file.fileno()))
+            if found is None:
+                file.close()
+                raise ObjectMissing(f"{self.url} does not hold {key}")
+            return file, found
+
+    def _walk(self, folder: str, prefix: str) -> Iterator[Stat]:
+        for name, is_folder in self._children(folder):
+            key = folder + name
+            if is_folder and (key.startswith(prefix) or prefix.startswith(key)):
+                yield from self._walk(key, prefix)
+            elif not is_folder and key.startswith(prefix) and (found := self._listed(key)):
+                yield found
+
+    def _children(self, folder: str) -> list[tuple[str, bool]]:
+        """Names in the order of their keys (a folder sorts as `name/`), without links and our own files."""
+        with self._told():
+            try:
+                with os.scandir(self._root / folder) as entries:
+                    found = [(e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.is_symlink()]
+            except FileNotFoundError:  # removed since it was listed
+                return []
+        return sorted(
+            (f"{name}/" if is_folder else name, is_folder)
+            for name, is_folder in found
+            if folder or not name.startswith(".")
+        )
+
+    def _listed(self, key: str) -> Stat | None:
+        """None for what vanished since, and for files no key can name."""
+        try:
+            return self.stat_object(key)
+        except ValueError:
+            return None
+
+    def _check_root(self) -> None:
+        if not self._root.is_dir():
+            raise Unreachable(f"the folder {self._root} does not exist")
+
+    def _other(self, key: str) -> PreconditionFailed:
+        return PreconditionFailed(f"{self.url} does not hold the expected object under {key}")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell operating system errors in the tool's own words."""
+        try:
+            yield
+        except PermissionError as error:
+            raise Forbidden(f"no permission in {self._root}: {error.strerror}") from error
+        except OSError as error:
+            if error.errno in _FULL:
+                raise DataError(f"no space left in {self._root}: nothing was stored") from error
+            self._check_root()
+            raise Unreachable(f"{self._root}: {error.strerror or error}") from error

@@ -1,0 +1,250 @@
+"""What can be put around any store: trying again, refusing to write."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import BinaryIO, TypeVar
+
+from git_datamanager.errors import Forbidden, OutcomeUnknown, Unreachable
+from git_datamanager.storage.base import (
+    ANYTHING,
+    Advance,
+    Capabilities,
+    Expect,
+    Presentation,
+    Stat,
+    StorageAdapter,
+    no_advance,
+)
+
+T = TypeVar("T")
+_random = random.SystemRandom().random
+
+
+class Wrapper:
+    """Passes everything on to `inner`."""
+
+    def __init__(self, inner: StorageAdapter) -> None:
+        self.inner = inner
+
+    @property
+    def url(self) -> str:
+        return self.inner.url
+
+    def stat_object(self, key: str) -> Stat | None:
+        return self.inner.stat_object(key)
+
+    def read_object(
+        self, key: str, *, start: int = 0, length: int | None = None, etag: str | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        return self.inner.read_object(key, start=start, length=length, etag=etag)
+
+    def write_object(
+        self,
+        key: str,
+        source: BinaryIO,
+        size: int,
+        *,
+        expect: Expect = ANYTHING,
+        sha256: str | None = None,
+        presentation: Presentation | None = None,
+        advance: Advance = no_advance,
+    ) -> Stat:
+        return self.inner.write_object(
+            key, source, size, expect=expect, sha256=sha256, presentation=presentation, advance=advance
+        )
+
+    def copy_object(
+        self,
+        source: StorageAdapter,
+        source_key: str,
+        key: str,
+        *,
+        source_etag: str,
+        presentation: Presentation | None = None,
+        advance: Advance = no_advance,
+    ) -> Stat | None:
+        return self.inner.copy_object(
+            source, source_key, key, source_etag=source_etag, presentation=presentation, advance=advance
+        )
+
+    def list_objects(self, prefix: str) -> Iterator[Stat]:
+        return self.inner.list_objects(prefix)
+
+    def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
+        self.inner.delete_object(key, expect=expect)
+
+    def capabilities(self) -> Capabilities:
+        return self.inner.capabilities()
+
+
+def innermost(store: StorageAdapter) -> StorageAdapter:
+    """The store itself, under whatever it is wrapped in: a copy inside the service needs to know it."""
+    while isinstance(store, Wrapper):
+        store = store.inner
+    return store
+
+
+class ReadOnly(Wrapper):
+    """Refuses every write before a request is sent."""
+
+    def write_object(self, *_: object, **__: object) -> Stat:
+        raise self._refused()
+
+    def copy_object(self, *_: object, **__: object) -> Stat | None:
+        raise self._refused()
+
+    def delete_object(self, *_: object, **__: object) -> None:
+        raise self._refused()
+
+    def capabilities(self) -> Capabilities:
+        """Nothing is proven: the probe would have to write."""
+        return Capabilities(conditional_put=False, checks_sha256=False)
+
+    def _refused(self) -> Forbidden:
+        return Forbidden(f"{self.url} is open for reading only: nothing was written")
+
+
+class Retrying(Wrapper):
+    """Tries again what failed as Unreachable; never a write whose outcome is unknown.
+
+    The pause before the n-th new try is random between 0 and `base * 2**n` seconds, at most `longest`
+    (full jitter: many clients that failed together do not come back together).
+    """
+
+    def __init__(
+        self,
+        inner: StorageAdapter,
+        *,
+        tries: int = 4,
+        base: float = 0.5,
+        longest: float = 20.0,
+        sleep: Callable[[float], None] = time.sleep,
+        fraction: Callable[[], float] = _random,
+    ) -> None:
+        super().__init__(inner)
+        self._tries = tries
+        self._base = base
+        self._longest = longest
+        self._sleep = sleep
+        self._fraction = fraction
+
+    def stat_object(self, key: str) -> Stat | None:
+        return self._again(lambda: self.inner.stat_object(key))
+
+    @contextmanager
+    def read_object(
+        self, key: str, *, start: int = 0, length: int | None = None, etag: str | None = None
+    ) -> Iterator[BinaryIO]:
+        """Only opening is tried again: bytes that were handed out cannot be taken back."""
+        with ExitStack() as stack:
+            yield self._again(
+                lambda: stack.enter_context(
+                    self.inner.read_object(key, start=start, length=length, etag=etag)
+                )
+            )
+
+    def write_object(
+        self,
+        key: str,
+        source: BinaryIO,
+        size: int,
+        *,
+        expect: Expect = ANYTHING,
+        sha256: str | None = None,
+        presentation: Presentation | None = None,
+        advance: Advance = no_advance,
+    ) -> Stat:
+        """Tried again only where `source` can be rewound to where it was."""
+        again = source.seekable()
+        begin = source.tell() if again else 0
+        meter = _Meter(advance)
+
+        def write() -> Stat:
+            return self.inner.write_object(
+                key, source, size, expect=expect, sha256=sha256, presentation=presentation, advance=meter.add
+            )
+
+        def rewind() -> None:
+            source.seek(begin)
+            meter.take_back()
+
+        return self._again(write, rewind) if again else write()
+
+    def copy_object(
+        self,
+        source: StorageAdapter,
+        source_key: str,
+        key: str,
+        *,
+        source_etag: str,
+        presentation: Presentation | None = None,
+        advance: Advance = no_advance,
+    ) -> Stat | None:
+        meter = _Meter(advance)
+
+        def copy() -> Stat | None:
+            return self.inner.copy_object(
+                innermost(source),
+                source_key,
+                key,
+                source_etag=source_etag,
+                presentation=presentation,
+                advance=meter.add,
+            )
+
+        return self._again(copy, meter.take_back)
+
+    def list_objects(self, prefix: str) -> Iterator[Stat]:
+        """After a failure the listing starts anew behind the last key that was handed out."""
+        last = ""
+        for attempt in range(self._tries):
+            try:
+                for stat in self.inner.list_objects(prefix):
+                    if stat.key > last:
+                        yield stat
+                        last = stat.key
+                return
+            except Unreachable as error:
+                self._pause(attempt, error)
+
+    def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
+        self._again(lambda: self.inner.delete_object(key, expect=expect))
+
+    def capabilities(self) -> Capabilities:
+        return self._again(self.inner.capabilities)
+
+    def _again(self, act: Callable[[], T], before_next: Callable[[], None] = lambda: None) -> T:
+        attempt = 0
+        while True:
+            try:
+                return act()
+            except OutcomeUnknown:
+                raise
+            except Unreachable as error:
+                self._pause(attempt, error)
+            before_next()
+            attempt += 1
+
+    def _pause(self, attempt: int, error: Unreachable) -> None:
+        """Wait before the next try; raise `error` where there is none."""
+        if attempt + 1 >= self._tries:
+            raise error
+        self._sleep(min(self._longest, self._base * 2**attempt) * self._fraction())
+
+
+class _Meter:
+    """Counts what was reported, so that it can be taken back."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._total = 0
+
+    def add(self, count: int) -> None:
+        self._total += count
+        self._advance(count)
+
+    def take_back(self) -> None:
+        if self._total:
+            self.add(-self._total)
