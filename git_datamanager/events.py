@@ -3,7 +3,9 @@
 The library itself never prints.
 """
 
+import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -28,6 +30,9 @@ class Event(NamedTuple):
     text: str = ""
 
 
+STOP: ContextVar[threading.Event | None] = ContextVar("STOP", default=None)
+"""Set in the threads of a parallel transfer: Ctrl-C reaches the main thread alone."""
+
 Progress = Callable[[Event], None]
 
 
@@ -44,9 +49,12 @@ def note(progress: Progress, text: str) -> None:
 
 
 def mover(progress: Progress, name: str) -> Callable[[int], None]:
-    """Tells how many bytes of `name` have moved."""
+    """Tells how many bytes of `name` have moved; stops the transfer once somebody pressed Ctrl-C."""
+    stop = STOP.get()
 
     def advance(size: int) -> None:
+        if stop is not None and stop.is_set():
+            raise KeyboardInterrupt
         progress(Event(Kind.ADVANCE, name, size))
 
     return advance

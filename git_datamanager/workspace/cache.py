@@ -5,6 +5,7 @@ copy below 64 MiB, and otherwise the clean working file itself counts as the loc
 read-only and are hashed again whenever they are used, so a damaged one heals by being dropped.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ from typing import BinaryIO, NamedTuple
 
 from git_datamanager import fsio
 from git_datamanager.content.snapshot import COMPANIONS, hash_file
-from git_datamanager.errors import Corrupt
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import new_ulid
 
@@ -74,31 +74,31 @@ class Cache:
         path.replace(target)
         fsio.fsync_folder(target.parent)
 
-    def keep(self, file: BinaryIO, oid: Oid, size: int) -> bool:
-        """Keep the bytes of an open file where that is cheap; they are hashed on the way.
+    def ingest(self, file: BinaryIO, size: int, advance: Callable[[int], None]) -> tuple[Oid, int]:
+        """Hash an open file in one pass; keep its bytes where that is cheap (class docstring).
 
-        False where they were not kept. Raises Corrupt where the file has other bytes by now.
+        A reflink is made first and then hashed: what is in the cache is what was hashed.
         """
+        if self._mode == "none":
+            return _oid_of(file, advance)
+        with self.new_file() as path, path.open("x+b", buffering=0) as copy:
+            if size and fsio.reflink(file.fileno(), copy.fileno()):
+                oid, count = _oid_of(copy, advance)
+            elif size <= SMALL or self._mode == "copy":
+                digest = hashlib.sha256()
+                count = fsio.copy_stream(file, copy, lambda block: _both(digest, advance, block))
+                oid = Oid(digest.hexdigest())
+            else:
+                return _oid_of(file, advance)
+            self.adopt(path, oid)
+        return oid, count
+
+    def keep(self, path: Path, oid: Oid, size: int) -> bool:
+        """Keep the bytes of a file that was just verified, where that is cheap."""
         if self._mode == "none" or self.has(oid):
             return self.has(oid)
-        with self.new_file() as path:
-            if not self._clone(file, path, size):
-                return False
-            with path.open("rb", buffering=0) as copy:
-                if hash_file(copy)[0] != oid.hex:
-                    raise Corrupt(f"the bytes of {oid} changed while they were copied into the cache")
-            self.adopt(path, oid)
-        return True
-
-    def _clone(self, file: BinaryIO, path: Path, size: int) -> bool:
-        with path.open("xb") as copy:
-            if size and fsio.reflink(file.fileno(), copy.fileno()):
-                return True
-            if size > SMALL and self._mode != "copy":
-                return False
-            file.seek(0)
-            shutil.copyfileobj(file, copy, fsio.BLOCK)
-        return True
+        with path.open("rb", buffering=0) as file:
+            return self.ingest(file, size, lambda _: None)[0] == oid and self.has(oid)
 
     def take(self, folder: fsio.Folder, name: str, oid: Oid) -> bool:
         """Give a clean working file that is about to be replaced a place here, without copying.
@@ -115,7 +115,8 @@ class Cache:
         except OSError:
             found = folder.stat(name)
             with folder.open_read(name) as file:
-                return self.keep(file, oid, found.st_size if found else 0)
+                self.ingest(file, found.st_size if found else 0, lambda _: None)
+            return self.has(oid)
         fsio.fsync_folder(target.parent)
         return True
 
@@ -164,6 +165,16 @@ class Cache:
     def _folder(self, path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def _oid_of(file: BinaryIO, advance: Callable[[int], None]) -> tuple[Oid, int]:
+    digest, size = hash_file(file, advance)
+    return Oid(digest), size
+
+
+def _both(digest: "hashlib._Hash", advance: Callable[[int], None], block: bytes) -> None:
+    digest.update(block)
+    advance(len(block))
 
 
 def _move(folder: fsio.Folder, name: str, target: Path) -> None:

@@ -95,9 +95,7 @@ class Git:
     def answer(self, *args: str) -> str | None:
         """What git prints, or None where it says no."""
         done = self.run(*args, ok=range(256))
-        return (
-            done.stdout.decode(errors="surrogateescape").rstrip("\n") if done.returncode == 0 else None
-        )
+        return done.stdout.decode(errors="surrogateescape").rstrip("\n") if done.returncode == 0 else None
 
     # Reading
 
@@ -143,7 +141,9 @@ class Git:
 
     def path(self, name: str) -> Path:
         """Where Git itself keeps `name` (hooks, for one) in this work tree."""
-        return Path(os.path.normpath((self.top or self.git_dir) / self.output("rev-parse", "--git-path", name)))
+        return Path(
+            os.path.normpath((self.top or self.git_dir) / self.output("rev-parse", "--git-path", name))
+        )
 
     def is_shallow(self) -> bool:
         return (self.common_dir / "shallow").exists()

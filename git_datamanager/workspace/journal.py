@@ -156,9 +156,7 @@ class Journal:
     def _database(self) -> sqlite3.Connection | None:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(
-                self._file, timeout=30, isolation_level=None, check_same_thread=False
-            )
+            database = sqlite3.connect(self._file, timeout=30, isolation_level=None, check_same_thread=False)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             _migrate(database)

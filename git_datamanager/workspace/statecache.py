@@ -1,7 +1,7 @@
 """What this work tree holds, as far as known without reading it again: `data/state.db`.
 
-Per dataset the oid, the file's own sha256 (another one where a live database was captured) and its
-stat signature, with Git's racy-clean rule: a file touched in the very instant of its recording is
+Per dataset the oid, the file's own sha256 (another one where a live database was captured), its
+stat signature, and the oid that git data itself last put or added there. Git's racy-clean rule: a file touched in the very instant of its recording is
 hashed again. A cache: deleting it costs one hash per file.
 """
 
@@ -12,14 +12,15 @@ import threading
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from git_datamanager.content.snapshot import LOGS, Signature, signature
 from git_datamanager.model.oid import Oid
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS materialised (
-  name TEXT PRIMARY KEY, oid TEXT NOT NULL, own TEXT NOT NULL, signature TEXT NOT NULL, recorded INTEGER NOT NULL
+  name TEXT PRIMARY KEY, vouched TEXT, oid TEXT NOT NULL, own TEXT NOT NULL,
+  signature TEXT NOT NULL, recorded INTEGER NOT NULL
 ) STRICT
 """
 _TICK = 15_000_000  # ns; the kernel stamps files with the time of its last timer tick
@@ -29,6 +30,8 @@ _COARSE = 2_000_000_000  # ns; FAT and some network file systems
 class Known(NamedTuple):
     """What a working file was when it was last looked at."""
 
+    vouched: Oid | None
+    """What git data put there, or read for a version: never a local change."""
     oid: Oid
     own: str
     signature: str
@@ -43,30 +46,37 @@ class StateCache:
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Known | None:
-        rows = self._run("SELECT oid, own, signature, recorded FROM materialised WHERE name = ?", (name,))
-        return Known(Oid.parse(rows[0][0]), *rows[0][1:]) if rows else None
+        rows = self._run(
+            "SELECT vouched, oid, own, signature, recorded FROM materialised WHERE name = ?", (name,)
+        )
+        if not rows:
+            return None
+        vouched, oid, own, text, recorded = rows[0]
+        return Known(Oid.parse(vouched) if vouched else None, Oid.parse(oid), own, text, recorded)
 
-    def put(self, name: str, oid: Oid, own: str, path: Path) -> None:
-        """Record the file as it is now. Waits out the instant in which a change would go unseen."""
+    def put(self, name: str, oid: Oid, own: str, path: Path, *, vouch: bool) -> None:
+        """Record the file as it is now. Waits out the instant in which a change would go unseen.
+
+        `vouch`: git data itself put these bytes there or made them a version; else what it last
+        vouched for stays on record.
+        """
         text, youngest = stat_text(path)
         late = youngest + _TICK - time.time_ns()
         if 0 < late <= _TICK:
             time.sleep(late / 1e9)
         self._run(
-            "INSERT OR REPLACE INTO materialised VALUES (?, ?, ?, ?, ?)",
-            (name, str(oid), own, text, time.time_ns()),
+            "INSERT INTO materialised VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
+            " vouched = coalesce(?2, vouched), oid = ?3, own = ?4, signature = ?5, recorded = ?6",
+            (name, str(oid) if vouch else None, str(oid), own, text, time.time_ns()),
         )
 
     def forget(self, name: str) -> None:
         self._run("DELETE FROM materialised WHERE name = ?", (name,))
 
-    def rename(self, old: str, new: str) -> None:
-        self._run("UPDATE OR REPLACE materialised SET name = ? WHERE name = ?", (new, old))
-
     def names(self) -> set[str]:
         return {row[0] for row in self._run("SELECT name FROM materialised", ())}
 
-    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[str, str, str, int]]:
+    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._lock:
             if self._database is None:
                 return []

@@ -73,18 +73,22 @@ class WorkTree:
             return Seen(What.FILE, known.oid, size, live)
         if stat_only:
             return Seen(What.FILE, None, size, live)
-        oid = self._identify(path, known.oid if known and known.own != known.oid.hex else None, live=live)
+        captured = known.oid if known and known.own != known.oid.hex else None
+        oid, own = self._identify(path, captured, live=live)
+        self.states.put(name, oid, own, path, vouch=False)
         return Seen(What.FILE, oid, size, live)
 
-    def _identify(self, path: Path, captured: Oid | None, *, live: bool) -> Oid:
-        """The oid of the file's content; a database captured live before is compared as a snapshot."""
-        if not (live and snapshot.is_sqlite(path)):
-            with snapshot.reading(path) as file:
-                plain = Oid(snapshot.hash_file(file)[0])
-            if captured is None or plain == captured or not snapshot.is_sqlite(path):
-                return plain
-            return captured if self._snapshot_oid(path) == captured else plain
-        return self._snapshot_oid(path)
+    def _identify(self, path: Path, captured: Oid | None, *, live: bool) -> tuple[Oid, str]:
+        """The oid of the content and the sha256 of the file itself.
+
+        A database that was captured live is compared as a snapshot also once its log is gone.
+        """
+        with snapshot.reading(path) as file:
+            own = snapshot.hash_file(file)[0]
+        if not snapshot.is_sqlite(path) or not (live or captured):
+            return Oid(own), own
+        copied = self._snapshot_oid(path)
+        return (copied, own) if live or copied == captured else (Oid(own), own)
 
     def _snapshot_oid(self, path: Path) -> Oid:
         with self.cache.new_file() as copy:
@@ -92,9 +96,19 @@ class WorkTree:
             with copy.open("rb", buffering=0) as file:
                 return Oid(snapshot.hash_file(file)[0])
 
-    def remember(self, name: str, oid: Oid, own: str | None = None) -> None:
-        """Note that the file has these bytes now (`own`: the sha256 of the file itself)."""
-        self.states.put(name, oid, own or oid.hex, self.path(name))
+    def own_bytes(self, name: str, oid: Oid) -> Path | None:
+        """The working file, if it consists of exactly these bytes (no snapshot is needed)."""
+        seen = self.look(name)
+        known = self.states.get(name)
+        same = seen.what is What.FILE and seen.oid == oid and (known is None or known.own == oid.hex)
+        return self.path(name) if same else None
+
+    def vouch(self, name: str, oid: Oid, own: str | None = None) -> None:
+        """Note that the file holds a version (`own`: the sha256 of the file itself)."""
+        known = self.states.get(name)
+        if own is None:
+            own = known.own if known and known.oid == oid else oid.hex
+        self.states.put(name, oid, own, self.path(name), vouch=True)
 
     def materialise(
         self,
@@ -125,7 +139,7 @@ class WorkTree:
                 folder.rename_into_place(temp)
         if before.oid is not None:
             self.cache.seal(before.oid)
-        self.remember(name, oid)
+        self.vouch(name, oid, oid.hex)
         return kept
 
     def take_away(self, name: str, oid: Oid) -> bool:

@@ -1,0 +1,177 @@
+"""The command line: a table of commands, loaded when they are run, and one place for errors."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from git_datamanager.cli import render
+from git_datamanager.errors import EXIT_INTERRUPTED, EXIT_USAGE, DataError, SeveralFailed
+
+if TYPE_CHECKING:
+    from git_datamanager.manager import DataManager
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+# command → module and a line of help (so that the overview imports nothing)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("setup", "Set up git data in this repository."),
+    "trust": ("setup", "Confirm the store addresses that came with this clone."),
+    "config": ("setup", "Show every effective setting and where it comes from."),
+    "install": ("hooks", "Install the Git hooks and the merge driver in this clone."),
+    "uninstall": ("hooks", "Remove them again."),
+    "add": ("track", "Make files the next version of their datasets."),
+    "prepare": ("track", "Make FILE the next version of NAME and upload it."),
+    "status": ("look", "Show what changed, here and on its way."),
+    "ls": ("look", "List the datasets."),
+    "log": ("look", "Show the versions of datasets."),
+    "show": ("look", "Show one version in full."),
+    "upload": ("move", "Bring pending versions to staging."),
+    "pull": ("move", "Bring verified versions into the work tree."),
+    "publish": ("move", "Publish what is merged (run by CI)."),
+    "rollback": ("lifecycle", "Make an older version the newest."),
+    "delete": ("lifecycle", "Ask for the deletion of a dataset."),
+    "prune": ("lifecycle", "Ask for the deletion of old versions."),
+    "mv": ("lifecycle", "Rename a dataset."),
+    "rm": ("lifecycle", "Stop materialising a dataset."),
+    "verify": ("check", "Measure what the current credentials may do."),
+    "fsck": ("check", "Hash everything again and compare."),
+    "resolve": ("hooks", "Settle a manifest with merge conflicts."),
+    "merge-driver": ("hooks", "Merge two manifests (called by Git)."),
+    "hook": ("hooks", "Run a hook (called by Git)."),
+    "completion": ("setup", "Print the completion script of a shell."),
+    "demo": ("demo", "Play the whole story in a scratch folder."),
+}
+HIDDEN = frozenset(["merge-driver", "hook"])
+# The seeds' words for the same things.
+ALIASES = {"list-datasets": "ls", "prune-versions": "prune", "push": "upload"}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name; imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for name in COMMANDS if name not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"git_datamanager.cli.{COMMANDS[name][0]}")
+        command = getattr(module, name.replace("-", "_"))
+        assert isinstance(command, click.Command)  # noqa: S101 - the table is tested
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Unknown words get the nearest known one as a hint."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], [*COMMANDS, *ALIASES], 1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"git data has no command {args[0]!r}.{hint}", ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, text) for n, (_, text) in COMMANDS.items() if n not in HIDDEN])
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from git_datamanager import __version__
+
+        render.out(f"git-data version {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings=HELP)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+    help="Show the version.",
+)  # fmt: skip
+@click.option("-C", "folder", type=click.Path(file_okay=False, exists=True), help="Run as if started there.")
+@click.option("--color", type=click.Choice(["always", "never", "auto"]), help="Colour the output.")
+@click.pass_context
+def cli(ctx: click.Context, folder: str | None, color: str | None) -> None:
+    """Large, versioned datasets beside a Git repository, in nothing but a bucket."""
+    if folder:
+        os.chdir(folder)
+    render.settings.color = color or "auto"
+    if ctx.invoked_subcommand is None:
+        render.out(ctx.get_help())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; returns the exit code, every error mapped once."""
+    render.settings.wants_json = "--json" in arguments
+    try:
+        result = cli.main(list(arguments), prog_name="git data", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        render.usage_error(error)
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        render.finish_progress()
+        render.say("interrupted: nothing was half-written; run the same command again to go on")
+        return EXIT_INTERRUPTED
+    except DataError as error:
+        render.finish_progress()
+        render.error(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone (head, a pager): that is no failure of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001 - the last line of defence: no traceback for users
+        return _crashed()
+    render.finish_progress()
+    return result if isinstance(result, int) else 0
+
+
+def _crashed() -> int:
+    """Something nobody thought of: say so in one line and keep the details in a file."""
+    render.finish_progress()
+    text = traceback.format_exc()
+    if os.environ.get("GIT_DATA_TRACE") == "2":
+        render.say(text)
+    else:
+        where = _crash_log(text)
+        last = text.strip().splitlines()[-1]
+        render.say(f"fatal: git data stopped at a fault of its own: {last}")
+        render.say(f"hint: the details are in {where}" if where else "hint: GIT_DATA_TRACE=2 shows the details")
+    return 128
+
+
+def _crash_log(text: str) -> Path | None:
+    from git_datamanager import __version__
+    from git_datamanager.workspace.git import open_git
+
+    try:
+        folder = open_git().common_dir / "data"
+        folder.mkdir(exist_ok=True)
+        path = folder / "crash.log"
+        path.write_text(f"git-data {__version__}, Python {sys.version}\n{text}")
+    except (DataError, OSError):
+        return None
+    return path
+
+
+@contextmanager
+def manager(*, quiet: bool = False) -> "Iterator[DataManager]":
+    """The manager of the repository here, its progress drawn on stderr."""
+    from git_datamanager.manager import DataManager
+
+    with render.progress(quiet=quiet) as listen:
+        yield DataManager.open(progress=listen)
+

@@ -1,0 +1,255 @@
+"""Everything that is printed: results on stdout, talk on stderr, each field safe for a terminal."""
+
+import json as json_module
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from git_datamanager.errors import DataError, SeveralFailed
+from git_datamanager.events import Event, Kind, Progress
+
+
+@dataclass
+class OutputSettings:
+    """How to speak; set once by the command line."""
+
+    color: str = "auto"
+    wants_json: bool = False
+    quiet: bool = False
+
+
+settings = OutputSettings()
+# What could steer a terminal or reorder its text: controls, bidi marks and isolates, line separators.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_SLOTS = {"added": "green", "removed": "red", "changed": "yellow", "hint": "cyan", "error": "red", "dim": "bright_black"}
+
+
+def clean(text: str) -> str:
+    """Make text from elsewhere harmless on a terminal (CVE-2024-52005): one line, escapes shown."""
+    return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text).replace("\n", "\\n").replace("\t", " ")
+
+
+def paint(text: str, slot: str, *, stream: str = "stdout") -> str:
+    """Colour by meaning; plain where the stream, the user or NO_COLOR says so."""
+    return click.style(text, fg=_SLOTS[slot]) if _wants_color(stream) else text
+
+
+def _wants_color(stream: str) -> bool:
+    if settings.color != "auto":
+        return settings.color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    if os.environ.get("TERM") == "dumb":
+        return False
+    return bool(getattr(sys, stream).isatty()) or os.environ.get("GIT_PAGER_IN_USE") == "true"
+
+
+def out(text: str = "") -> None:
+    """A line of results."""
+    click.echo(text, color=True)
+
+
+def raw(data: str) -> None:
+    """Results without a line end of ours (`-z`)."""
+    click.echo(data, nl=False, color=True)
+
+
+def say(text: str) -> None:
+    """A line of talk, on stderr."""
+    finish_progress()
+    click.echo(text, err=True, color=True)
+
+
+def warn(text: str) -> None:
+    say(f"{paint('warning:', 'changed', stream='stderr')} {clean(text)}")
+
+
+def note(text: str) -> None:
+    if not settings.quiet:
+        say(clean(text))
+
+
+def hint(text: str) -> None:
+    """A command to paste, or a sentence about one."""
+    if not settings.quiet:
+        say(f"{paint('hint:', 'hint', stream='stderr')} {clean(text)}")
+
+
+def json(schema: str, value: Mapping[str, Any]) -> None:
+    """One document; `schema` names what it is."""
+    out(json_module.dumps({"schema": f"git-data/{schema}/1", **value}, indent=2, ensure_ascii=False))
+
+
+def error(problem: DataError) -> None:
+    """`error:` with one fact, then `hint:` lines; JSON where JSON was asked for."""
+    failures = problem.failures if isinstance(problem, SeveralFailed) else (("", problem),)
+    if settings.wants_json:
+        json("error", {"exit_code": problem.exit_code, "errors": [_plain(n, e) for n, e in failures]})
+    for _, failure in failures:
+        say(f"{paint('error:', 'error', stream='stderr')} {clean(str(failure))}")
+        for text in failure.hints:
+            hint(text)
+
+
+def _plain(name: str, failure: DataError) -> dict[str, Any]:
+    return {
+        "name": name or None,
+        "kind": type(failure).__name__,
+        "message": failure.message,
+        "hints": list(failure.hints),
+        "exit_code": failure.exit_code,
+    }
+
+
+def usage_error(problem: click.UsageError) -> None:
+    say(f"{paint('error:', 'error', stream='stderr')} {clean(problem.format_message())}")
+    if problem.ctx is not None:
+        say(problem.ctx.get_usage())
+        hint(f"{problem.ctx.command_path} -h")
+
+
+def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = ()) -> None:
+    """Columns padded to their widest cell, the last one free."""
+    every = [list(head), *rows] if head else list(rows)
+    cleaned = [[clean(cell) for cell in row] for row in every]
+    widths = [max(len(row[n]) for row in cleaned) for n in range(len(cleaned[0]))] if cleaned else []
+    for number, row in enumerate(cleaned):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        line = "  ".join(cells).rstrip()
+        out(paint(line, "dim") if head and number == 0 else line)
+
+
+def size(count: int) -> str:
+    """1.2 GiB: three digits that matter."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            break
+        value /= 1024
+    else:
+        unit = "TiB"
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def age(timestamp: str) -> str:
+    """How long ago a UTC time was."""
+    then = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    seconds = max(0, int((datetime.now(UTC) - then).total_seconds()))
+    steps = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
+    for step, unit in steps:
+        if seconds >= step:
+            number = seconds // step
+            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+    return "just now"
+
+
+def quoted(name: str, *, raw_names: bool) -> str:
+    """A path for machines: as it is with `-z`, else C-quoted as git quotes it (core.quotePath)."""
+    if raw_names or all(c.isprintable() and c not in '"\\' and ord(c) < 128 for c in name):
+        return name
+    escaped = "".join(_c_escape(byte) for byte in name.encode())
+    return f'"{escaped}"'
+
+
+def _c_escape(byte: int) -> str:
+    named = {9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\"}
+    if byte in named:
+        return named[byte]
+    return chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
+
+
+class _Bar:
+    """One line on a terminal with all that is moving, a plain line every ten seconds elsewhere in CI."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._total = self._done = 0
+        self._began = self._drawn = time.monotonic()
+        self._shown = False
+        tty = sys.stderr.isatty() and not os.environ.get("PRE_COMMIT") and os.environ.get("TERM") != "dumb"
+        self._draws = tty and not quiet and os.environ.get("GIT_DATA_PROGRESS") != "0"
+        self._lines = not tty and not quiet and os.environ.get("CI") == "true"
+
+    def __call__(self, event: Event) -> None:
+        if event.kind is Kind.WARNING:
+            warn(event.text)
+        elif event.kind is Kind.NOTE:
+            note(event.text)
+        elif event.kind is Kind.PLAN:
+            self._total += event.size
+        elif event.kind is Kind.ADVANCE:
+            self._done += event.size
+            self._tick(event.name)
+
+    def _tick(self, name: str) -> None:
+        now = time.monotonic()
+        if self._draws and now - self._began > 1 and now - self._drawn > 0.1:
+            self._drawn, self._shown = now, True
+            width = max(20, _columns() - 1)
+            click.echo("\r" + self._text(name, now)[:width].ljust(width), nl=False, err=True)
+        elif self._lines and now - self._drawn > 10:
+            self._drawn = now
+            click.echo(self._text(name, now), err=True)
+
+    def _text(self, name: str, now: float) -> str:
+        rate = self._done / max(now - self._began, 0.001)
+        left = (self._total - self._done) / rate if rate > 0 and self._total > self._done else 0
+        share = f"{100 * self._done // self._total}% " if self._total else ""
+        return f"{share}{size(self._done)} of {size(self._total)}, {size(int(rate))}/s, {left:.0f} s left  {clean(name)}"
+
+    def finish(self) -> None:
+        if self._shown:
+            click.echo("\r" + " " * max(20, _columns() - 1) + "\r", nl=False, err=True)
+            self._shown = False
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+_current: list[_Bar] = []
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """Draw what a verb tells."""
+    settings.quiet = quiet
+    bar = _Bar(quiet=quiet)
+    _current.append(bar)
+    try:
+        yield bar
+    finally:
+        bar.finish()
+        _current.remove(bar)
+
+
+def finish_progress() -> None:
+    """Clear the bar's line before something else is written."""
+    for bar in _current:
+        bar.finish()
+
+
+def confirm(question: str) -> bool | None:
+    """Ask on a terminal; None where nobody can answer."""
+    if not sys.stdin.isatty() or os.environ.get("CI") == "true" or os.environ.get("GIT_TERMINAL_PROMPT") == "0":
+        return None
+    finish_progress()
+    return click.confirm(question, err=True, default=False)
+
+
+def ask_for(word: str, question: str) -> bool | None:
+    """Have a word typed; None where nobody can answer."""
+    if not sys.stdin.isatty() or os.environ.get("CI") == "true" or os.environ.get("GIT_TERMINAL_PROMPT") == "0":
+        return None
+    return bool(click.prompt(question, err=True, default="", show_default=False) == word)

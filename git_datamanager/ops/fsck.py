@@ -1,0 +1,120 @@
+"""`git data fsck`: are the bytes what their names say? Cache, working files, and stores on request."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from git_datamanager.content import snapshot
+from git_datamanager.errors import Corrupt, DataError, ObjectMissing
+from git_datamanager.events import Event, Kind, mover
+from git_datamanager.manager import DataManager
+from git_datamanager.model.manifest import Dataset, State, Version
+from git_datamanager.ops.parallel import Job, run_all
+from git_datamanager.ops.select import select
+from git_datamanager.workspace.worktree import What
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    MISSING = "missing"
+    WRONG_SIZE = "wrong size"
+    WRONG_BYTES = "wrong bytes"
+    MODIFIED = "modified"
+    """A working file with bytes that were not added: no damage."""
+
+
+class Checked(NamedTuple):
+    """One look at one copy."""
+
+    place: str
+    """cache, work, staging or production."""
+    name: str
+    """Dataset and version, or the digest of a cached file."""
+    verdict: Verdict
+    said: str = ""
+
+    @property
+    def is_bad(self) -> bool:
+        return self.verdict in (Verdict.MISSING, Verdict.WRONG_SIZE, Verdict.WRONG_BYTES)
+
+
+def fsck(manager: DataManager, names: Sequence[str] = (), *, remote: bool = False) -> list[Checked]:
+    """Hash everything again. A damaged cache file is dropped: it is fetched again when needed."""
+    manifest = manager.manifests.current()
+    datasets = [w.dataset for w in select(manager, manifest, names)] if names else list(manifest)
+    with manager.journal.record("fsck", None, {"remote": remote}) as details:
+        found = [] if names else _cache(manager)
+        if manager.git.top is not None:
+            found += [_work(manager, d) for d in datasets if d.is_listed]
+        if remote:
+            found += _stores(manager, datasets)
+        details["bad"] = [f"{c.place} {c.name}" for c in found if c.is_bad]
+    return found
+
+
+def _cache(manager: DataManager) -> list[Checked]:
+    checked = []
+    for cached in manager.cache:
+        manager.progress(Event(Kind.PLAN, cached.oid.short, cached.size))
+        with cached.path.open("rb", buffering=0) as file:
+            digest = snapshot.hash_file(file, mover(manager.progress, cached.oid.short))[0]
+        good = digest == cached.oid.hex
+        if not good:
+            manager.cache.drop(cached.oid)
+        said = "" if good else "dropped from the cache"
+        checked.append(Checked("cache", cached.oid.short, Verdict.OK if good else Verdict.WRONG_BYTES, said))
+    return checked
+
+
+def _work(manager: DataManager, dataset: Dataset) -> Checked:
+    seen = manager.work.look(dataset.name, rehash=True)
+    if seen.what is What.ABSENT:
+        return Checked("work", dataset.name, Verdict.OK, "not here")
+    version = next((v for v in dataset.versions if v.oid == seen.oid), None)
+    if version is None:
+        return Checked("work", dataset.name, Verdict.MODIFIED, "not a version of this dataset")
+    return Checked("work", f"{dataset.name} {version.name}", Verdict.OK)
+
+
+def _stores(manager: DataManager, datasets: Sequence[Dataset]) -> list[Checked]:
+    wanted = {
+        (_place(v), v.oid): (d, v) for d in datasets for v in d.versions if v.state is not State.DELETED
+    }
+    jobs = [Job(d.name, v.size, _stored(manager, d, v)) for d, v in wanted.values()]
+    results = run_all(jobs)
+    unreachable = [Checked("store", name, Verdict.MISSING, str(error)) for name, error in results.failures]
+    return results.done + unreachable
+
+
+def _place(version: Version) -> str:
+    return "staging" if version.state is State.PENDING else "production"
+
+
+def _stored(manager: DataManager, dataset: Dataset, version: Version) -> Callable[[], Checked]:
+    name = f"{dataset.name} {version.name}"
+
+    def check() -> Checked:
+        manager.progress(Event(Kind.PLAN, dataset.name, version.size))
+        places = ("staging", "production") if version.state is State.PENDING else ("production",)
+        first: Checked | None = None
+        for place in places:
+            try:
+                store = manager.store(place)
+                store.verify(version.oid, version.size, advance=mover(manager.progress, dataset.name))
+            except ObjectMissing as error:
+                first = first or Checked(place, name, Verdict.MISSING, str(error))
+            except Corrupt as error:
+                return Checked(place, name, _wrong(manager, place, version), str(error))
+            else:
+                return Checked(place, name, Verdict.OK)
+        return first or Checked(places[0], name, Verdict.MISSING)
+
+    return check
+
+
+def _wrong(manager: DataManager, place: str, version: Version) -> Verdict:
+    try:
+        same_size = manager.store(place).stat(version.oid, version.size) is not None
+    except DataError:
+        return Verdict.WRONG_BYTES
+    return Verdict.WRONG_BYTES if same_size else Verdict.WRONG_SIZE

@@ -1,0 +1,177 @@
+"""`git data init` and `git data trust`: what a repository and a clone need before the first dataset."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from git_datamanager import fsio
+from git_datamanager.errors import Conflict, ManifestError, SettingsError
+from git_datamanager.manager import DataManager
+from git_datamanager.model import manifest as model
+from git_datamanager.model.manifest import Manifest
+from git_datamanager.storage import local
+from git_datamanager.storage.locate import overlap, parse
+from git_datamanager.workspace import ignorefile, settings
+from git_datamanager.workspace.git import Git, open_git
+from git_datamanager.workspace.remotes import Remote, Trust, remote
+from git_datamanager.workspace.settings import ROLES
+
+ATTRIBUTES = ".gitattributes"
+_ATTRIBUTE_LINES = (
+    "manifest.json text eol=lf diff=git-data merge=git-data",
+    ".gitdata text eol=lf",
+    ".gitignore merge=union",
+)
+
+
+class Initialised(NamedTuple):
+    """What `init` found and did."""
+
+    written: list[str]
+    """Files it wrote and staged."""
+    created: list[Path]
+    """Folder stores it created."""
+    stores: dict[str, str]
+
+
+def init(
+    path: str = ".", *, staging: str | None = None, production: str | None = None, dry_run: bool = False
+) -> Initialised:
+    """Write and stage .gitdata, manifest.json, .gitattributes, .gitignore; create folder stores; trust
+    what was named here. Running it again completes what is missing.
+
+    Raises ManifestError where a manifest.json of another kind is in the way: nothing is written then.
+    """
+    git = open_git(path)
+    top = git.work_tree
+    _check_manifest(top / model.FILE_NAME)
+    known = settings.load(git)
+    given = {"staging": staging, "production": production}
+    stores = {role: _store_url(git, known, role, given[role]) for role in ROLES}
+    if overlap(parse(stores["staging"]), parse(stores["production"]), base=git.main_top):
+        raise SettingsError(
+            f"staging and production must lie apart: {stores['staging']}, {stores['production']}"
+        )
+    contents = _contents(git, top, stores)
+    changed = [name for name, data in contents.items() if _read(top / name) != data]
+    if not dry_run:
+        created = [folder for url in stores.values() if (folder := _create_folder(url, git.main_top))]
+        for name in changed:
+            fsio.write_durably(top / name, contents[name])
+        git.stage(list(contents))
+        _trust(git, stores, given)
+        return Initialised(changed, created, stores)
+    return Initialised(changed, [], stores)
+
+
+def _check_manifest(path: Path) -> None:
+    data = _read(path)
+    if data is None:
+        return
+    try:
+        model.loads(data)
+    except ManifestError as error:
+        raise ManifestError(
+            f"there is a manifest.json that git data did not write ({error}): nothing was changed",
+            hints=["git mv manifest.json another-name.json", *error.hints],
+        ) from error
+
+
+def _read(path: Path) -> bytes | None:
+    if path.is_symlink():
+        raise Conflict(f"{path.name} is a symbolic link: nothing was changed")
+    return path.read_bytes() if path.is_file() else None
+
+
+def _store_url(git: Git, known: settings.Settings, role: str, given: str | None) -> str:
+    """The address asked for, the one there is, or a folder beside the repository."""
+    if given is not None:
+        url = given if _has_scheme(given) else f"file:{given}"
+        parse(url)
+        return url
+    standing = known.get(f"data.remote.{role}.url")
+    return standing or f"file:../{git.main_top.name}.data/{role}"
+
+
+def _has_scheme(text: str) -> bool:
+    head, colon, _ = text.partition(":")
+    return bool(colon) and len(head) > 1 and head.replace("+", "").isalnum()
+
+
+def _contents(git: Git, top: Path, stores: dict[str, str]) -> dict[str, bytes]:
+    """The four files as they should be."""
+    ignore = (_read(top / ignorefile.FILE_NAME) or b"").decode()
+    attributes = (_read(top / ATTRIBUTES) or b"").decode()
+    return {
+        settings.FILE_NAME: _gitdata(git, top, stores),
+        model.FILE_NAME: _read(top / model.FILE_NAME) or model.dumps(Manifest()),
+        ATTRIBUTES: _with_lines(attributes).encode(),
+        ignorefile.FILE_NAME: ignorefile.empty_block(ignore).encode(),
+    }
+
+
+def _with_lines(text: str) -> str:
+    present = {line.strip() for line in text.splitlines()}
+    missing = [line for line in _ATTRIBUTE_LINES if line not in present]
+    start = text if not text or text.endswith("\n") else text + "\n"
+    return start + "".join(line + "\n" for line in missing)
+
+
+def _gitdata(git: Git, top: Path, stores: dict[str, str]) -> bytes:
+    """Edited by git itself, in a scratch copy, so that other keys and comments stay."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="git-data-") as folder:
+        scratch = Path(folder) / "gitdata"
+        scratch.write_bytes(_read(top / settings.FILE_NAME) or b"")
+        for role, url in stores.items():
+            git.run("config", "-f", str(scratch), f"data.remote.{role}.url", url)
+        return scratch.read_bytes()
+
+
+def _trust(git: Git, stores: dict[str, str], given: dict[str, str | None]) -> None:
+    """What the user named here needs no second question; nor do the folders just created."""
+    trust = Trust(git.common_dir / "data" / "trust")
+    loaded = settings.load(git)
+    for role, url in stores.items():
+        if given[role] is not None or url == f"file:../{git.main_top.name}.data/{role}":
+            trust.confirm(remote(loaded, role))
+
+
+def _create_folder(url: str, base: Path) -> Path | None:
+    """Make a folder store that is not there yet; None for everything else."""
+    address = parse(url)
+    folder = Path(os.path.normpath(base / address.place))
+    if address.scheme != "file" or folder.is_dir():
+        return None
+    local.create(folder)
+    return folder
+
+
+class Question(NamedTuple):
+    """A store address that waits for somebody's word."""
+
+    place: Remote
+    is_trusted: bool
+
+
+def trust(manager: DataManager, confirm: Callable[[Remote], bool]) -> list[Question]:
+    """Ask about every store address that only tracked files name; remember what was confirmed."""
+    asked: list[Question] = []
+    for place in places(manager):
+        if manager.remotes.trust.covers(place):
+            asked.append(Question(place, is_trusted=True))
+        elif confirm(place):
+            manager.remotes.trust.confirm(place)
+            asked.append(Question(place, is_trusted=True))
+        else:
+            asked.append(Question(place, is_trusted=False))
+    return asked
+
+
+def places(manager: DataManager) -> Sequence[Remote]:
+    """The configured stores."""
+    return [
+        manager.remotes.remote(role) for role in ROLES if manager.settings.get(f"data.remote.{role}.url")
+    ]

@@ -1,0 +1,180 @@
+"""`git data status`: what differs between manifest, working files and stores. Offline by default."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from git_datamanager.manager import DataManager
+from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
+from git_datamanager.model.oid import Oid
+from git_datamanager.ops.select import select
+from git_datamanager.workspace.manifests import HEAD, INDEX
+from git_datamanager.workspace.worktree import Seen, What
+
+
+class Work(StrEnum):
+    """The working file against the manifest's latest version."""
+
+    CLEAN = "clean"
+    MODIFIED = "modified"
+    MISSING = "missing"
+    STALE = "stale"
+    """It holds another version."""
+    BLOCKED = "blocked"
+    """A folder, link or special file stands in its place."""
+
+
+class Stage(StrEnum):
+    """How far the latest version has come."""
+
+    NEW = "new"
+    """A dataset that HEAD does not hold."""
+    CHANGED = "changed"
+    """A version that HEAD does not hold."""
+    DELETING = "deleting"
+    """Its deletion is asked for, and not merged."""
+    PENDING = "pending"
+    """Committed, and not known to be in staging."""
+    UPLOADED = "uploaded"
+    """Committed and in staging (or already in production)."""
+    PUBLISHED = "published"
+
+
+class Row(NamedTuple):
+    """One dataset."""
+
+    name: str
+    version: Version | None
+    stage: Stage
+    work: Work
+    holds: str | None
+    """The version the working file has, where that is not `version`."""
+    head: str | None
+    """The latest version of HEAD."""
+    stored: bool | None
+    """Asked with `remote`: does the store that should hold the version hold it?"""
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.work is Work.CLEAN and self.stage is Stage.PUBLISHED and self.stored is not False
+
+
+class Status(NamedTuple):
+    """The whole picture."""
+
+    branch: str | None
+    commit: str | None
+    rows: list[Row]
+    staged: bool
+    """The index holds the work tree's manifest."""
+
+    @property
+    def has_drift(self) -> bool:
+        """A working file is not what the manifest says (`--exit-code`)."""
+        return any(row.work is not Work.CLEAN for row in self.rows)
+
+
+def status(
+    manager: DataManager,
+    names: Sequence[str] = (),
+    *,
+    remote: bool = False,
+    rehash: bool = False,
+) -> Status:
+    """Compare; files are hashed only where their stat signature changed (all with `rehash`)."""
+    manifest = manager.manifests.current()
+    committed, staged = manager.manifests.several([HEAD, INDEX])
+    head = committed or Manifest()
+    holders = manager.journal.all_holders()
+    urls = _urls(manager)
+    wanted = [w.dataset for w in select(manager, manifest, names)] if names else _shown(manifest)
+    rows = []
+    for dataset in wanted:
+        seen = manager.work.look(dataset.name, rehash=rehash)
+        held = {role for role, url in urls.items() for oid in _oids(dataset) if url in holders.get(oid, ())}
+        rows.append(_row(manager, dataset, head.datasets.get(dataset.name), seen, held, remote=remote))
+    return Status(manager.git.branch(), manager.git.head(), rows, staged == manifest)
+
+
+def _oids(dataset: Dataset) -> list[str]:
+    return [str(dataset.latest.oid)] if dataset.latest else []
+
+
+def _urls(manager: DataManager) -> dict[str, str]:
+    roles = [r for r in ("staging", "production") if manager.settings.get(f"data.remote.{r}.url")]
+    return {role: manager.remotes.remote(role).url for role in roles}
+
+
+def _shown(manifest: Manifest) -> list[Dataset]:
+    """What is listed, and what is being deleted: the deletion is not published yet."""
+    return [d for d in manifest if d.is_listed or d.state is DatasetState.DELETING]
+
+
+def _row(
+    manager: DataManager,
+    dataset: Dataset,
+    head: Dataset | None,
+    seen: Seen,
+    held: set[str],
+    *,
+    remote: bool,
+) -> Row:
+    version = dataset.latest
+    head_latest = head.latest if head else None
+    holds = _holds(dataset, version, seen)
+    return Row(
+        name=dataset.name,
+        version=version,
+        stage=_stage(dataset, head, held),
+        work=_work(version, seen, holds),
+        holds=holds,
+        head=head_latest.name if head_latest else None,
+        stored=_ask(manager, version) if remote and version else None,
+    )
+
+
+def _stage(dataset: Dataset, head: Dataset | None, held: set[str]) -> Stage:
+    version = dataset.latest
+    if version is None:
+        return Stage.DELETING
+    if head is None:
+        return Stage.NEW
+    if head.by_id(version.id) is None:
+        return Stage.CHANGED
+    if version.state is State.PUBLISHED:
+        return Stage.PUBLISHED
+    return Stage.UPLOADED if held else Stage.PENDING
+
+
+def _work(version: Version | None, seen: Seen, holds: str | None) -> Work:
+    if seen.what is What.OTHER:
+        return Work.BLOCKED
+    if version is None:
+        return Work.CLEAN
+    if seen.what is What.ABSENT:
+        return Work.MISSING
+    if seen.oid == version.oid:
+        return Work.CLEAN
+    return Work.STALE if holds else Work.MODIFIED
+
+
+def _holds(dataset: Dataset, version: Version | None, seen: Seen) -> str | None:
+    if version is None or seen.oid is None or seen.oid == version.oid:
+        return None
+    return next((v.name for v in dataset.versions if v.oid == seen.oid), None)
+
+
+def _ask(manager: DataManager, version: Version) -> bool:
+    return any(_holds_object(manager, role, version.oid, version.size) for role in _roles(version))
+
+
+def _holds_object(manager: DataManager, role: str, oid: Oid, size: int) -> bool:
+    found = manager.store(role).stat(oid, size)
+    location = manager.remotes.remote(role).url
+    if found is None:
+        manager.journal.lost(location, oid)
+    return found is not None
+
+
+def _roles(version: Version) -> tuple[str, ...]:
+    return ("production",) if version.state is State.PUBLISHED else ("staging", "production")
