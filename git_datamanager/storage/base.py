@@ -69,8 +69,10 @@ class StorageAdapter(Protocol):
 
     `Unreachable` where trying again may help, `Forbidden` and `NoCredentials` for rights,
     `ObjectMissing` for an absent object, `PreconditionFailed` for a broken expectation,
-    `OutcomeUnknown` where a write may or may not have happened.
-    Keys are relative, ASCII, `/`-separated, without empty, `.` and `..` parts (ValueError else).
+    `OutcomeUnknown` where a conditional write may or may not have happened. An unconditional one does
+    no harm when it is sent again, so a lost answer is plain `Unreachable` there.
+    Keys are relative, printable ASCII without backslash, `/`-separated, at most 1024 long, without a dot
+    in front and without empty, `.` and `..` parts (ValueError else). No key is a folder of another.
     Safe to use from several threads.
     """
 
@@ -91,7 +93,8 @@ class StorageAdapter(Protocol):
     ) -> AbstractContextManager[BinaryIO]:
         """Stream bytes from `start`, at most `length`; with `etag` only of that very object.
 
-        A body shorter than the store announced raises Unreachable, not a silent end.
+        Beyond the end there are no bytes, which is no error. Errors come on entering the context. A body
+        shorter than the store announced raises Unreachable, not a silent end.
         """
 
     def write_object(
@@ -128,10 +131,17 @@ class StorageAdapter(Protocol):
         """
 
     def list_objects(self, prefix: str) -> Iterator[Stat]:
-        """Every object whose key starts with `prefix`, in the order of their keys."""
+        """Every object whose key starts with `prefix`, in the order of their keys.
+
+        Names in the store that are no keys are left out.
+        """
 
     def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
-        """Remove it; an absent object is no error."""
+        """Remove it; an absent object is no error.
+
+        A condition is checked just before, and again by stores that know conditions of deletions: where
+        they do not, somebody may write in between.
+        """
 
     def capabilities(self) -> Capabilities:
         """Probe once per instance, by requests that a sound store refuses."""

@@ -217,15 +217,16 @@ class LocalStore:
         with self._told():
             try:
                 with fsio.Folder(self._root, key) as folder:
-                    stat_of(key, folder.stat())  # names a link before open refuses it
+                    if stat_of(key, folder.stat()) is None:  # a link is named here, before open refuses it
+                        raise self._missing(key)
                     file = folder.open_read()
             except FileNotFoundError as error:
                 self._check_root()
-                raise ObjectMissing(f"{self.url} does not hold {key}") from error
+                raise self._missing(key) from error
             found = stat_of(key, os.fstat(file.fileno()))
-            if found is None:
+            if found is None:  # replaced by a folder since
                 file.close()
-                raise ObjectMissing(f"{self.url} does not hold {key}")
+                raise self._missing(key)
             return file, found
 
     def _walk(self, folder: str, prefix: str) -> Iterator[Stat]:
@@ -260,6 +261,9 @@ class LocalStore:
     def _check_root(self) -> None:
         if not self._root.is_dir():
             raise Unreachable(f"the folder {self._root} does not exist")
+
+    def _missing(self, key: str) -> ObjectMissing:
+        return ObjectMissing(f"{self.url} does not hold {key}")
 
     def _other(self, key: str) -> PreconditionFailed:
         return PreconditionFailed(f"{self.url} does not hold the expected object under {key}")

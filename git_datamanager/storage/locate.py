@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "git_datamanager.storage"
 """Third parties register `scheme = "package.module:open"`; it is called like the factories below."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+", re.ASCII)
+_AWS = "amazonaws.com"
 _R2 = ".r2.cloudflarestorage.com"
 
 
@@ -88,10 +89,11 @@ def _service(address: Address) -> str:
     """The host (and port) of a bucket; empty for an R2 account that the address does not name."""
     endpoint = address.get("endpoint")
     if endpoint is not None:
-        return endpoint.partition("://")[2].lower().removesuffix(":443")
+        host = endpoint.partition("://")[2].lower().removesuffix(":443")
+        return _AWS if host.endswith(".amazonaws.com") else host
     if address.scheme == "r2":
         return f"{account.lower()}{_R2}" if (account := address.get("account")) else ""
-    return "aws"
+    return _AWS
 
 
 def _is_r2(address: Address) -> bool:
