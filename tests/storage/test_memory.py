@@ -1,0 +1,34 @@
+"""The reference implementation."""
+
+import io
+
+import pytest
+from contract import DATA, KEY, StoreContract, put, sha256
+
+from git_datamanager.storage.base import Presentation
+from git_datamanager.storage.memory import MemoryStore
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+
+def test_a_name_is_one_store_in_the_process() -> None:
+    put(MemoryStore.named("one"))
+    assert MemoryStore.named("one").stat_object(KEY) is not None
+    assert MemoryStore.named("two").stat_object(KEY) is None
+
+
+def test_a_copy_between_two_stores_knows_its_sha256() -> None:
+    a, b = MemoryStore("a"), MemoryStore("b")
+    copied = b.copy_object(a, "from", KEY, source_etag=put(a, "from").etag)
+    assert copied is not None
+    assert copied.sha256 == sha256(DATA)
+
+
+def test_a_presentation_is_kept() -> None:
+    store = MemoryStore()
+    store.write_object(KEY, io.BytesIO(b""), 0, presentation=Presentation("text/csv", "a.csv"))
+    assert store.presentation(KEY) == ("text/csv", "a.csv")
