@@ -1,6 +1,6 @@
 """An S3 server for tests: moto on 127.0.0.1, one per test process.
 
-Import the fixtures in a conftest.py: `from s3server import s3_bucket, s3_endpoint  # noqa: F401`.
+Import the fixtures in a conftest.py: `from tests.s3server import s3_bucket, s3_endpoint  # noqa: F401`.
 moto is more lenient than S3 (reliability.md fact 7): tests that rest on a refusal have to look first
 whether moto refuses.
 """

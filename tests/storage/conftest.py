@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from faultproxy import FaultProxy
-from s3server import s3_bucket, s3_endpoint
 
-pytest.register_assert_rewrite("contract")
+from tests.s3server import s3_bucket, s3_endpoint
+from tests.storage.faultproxy import FaultProxy
+
+pytest.register_assert_rewrite("tests.storage.contract")
 __all__ = ["s3_bucket", "s3_endpoint"]
 
 

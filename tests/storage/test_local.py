@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from contract import DATA, KEY, StoreContract, get, put
 
 from git_datamanager import fsio
 from git_datamanager.errors import (
@@ -24,6 +23,7 @@ from git_datamanager.errors import (
 from git_datamanager.storage import local
 from git_datamanager.storage.base import ABSENT, matching
 from git_datamanager.storage.local import LocalStore, create
+from tests.storage.contract import DATA, KEY, StoreContract, get, put
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
-from contract import KEY, get, put
 from hypothesis import given
 from hypothesis import strategies as st
-from s3server import KEYS
 
 from git_datamanager.errors import SettingsError
 from git_datamanager.storage import local
@@ -17,6 +15,8 @@ from git_datamanager.storage.locate import Access, open_store, overlap, parse
 from git_datamanager.storage.memory import MemoryStore
 from git_datamanager.storage.s3 import S3Store
 from git_datamanager.storage.wrappers import Retrying, innermost
+from tests.s3server import KEYS
+from tests.storage.contract import KEY, get, put
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 R2_HOST = f"{ACCOUNT}.r2.cloudflarestorage.com"

@@ -3,10 +3,10 @@
 import io
 
 import pytest
-from contract import DATA, KEY, StoreContract, put, sha256
 
 from git_datamanager.storage.base import Presentation
 from git_datamanager.storage.memory import MemoryStore
+from tests.storage.contract import DATA, KEY, StoreContract, put, sha256
 
 
 class TestMemoryStore(StoreContract):

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract import DATA, KEY, StoreContract, get, put, sha256
-from faultproxy import FaultProxy, cut_body, drop_header, error, hang_up, lose_answer
-from s3server import KEYS
 
 from git_datamanager.errors import (
     Corrupt,
@@ -29,6 +26,9 @@ from git_datamanager.storage import s3multipart
 from git_datamanager.storage.base import ABSENT, Capabilities, Presentation, matching
 from git_datamanager.storage.s3 import Login, S3Store
 from git_datamanager.storage.s3request import MIB, Sizes
+from tests.s3server import KEYS
+from tests.storage.contract import DATA, KEY, StoreContract, get, put, sha256
+from tests.storage.faultproxy import FaultProxy, cut_body, drop_header, error, hang_up, lose_answer
 
 SMALL = Sizes(single=5 * MIB, part=5 * MIB, copy=5 * MIB, copy_part=5 * MIB)
 BIG = bytes(range(256)) * (12 * MIB // 256) + b"a last part of another size"

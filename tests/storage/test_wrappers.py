@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from contract import DATA, KEY, Dripping, StoreContract, get, put
 
 from git_datamanager.errors import Corrupt, ObjectMissing, OutcomeUnknown, Unreachable
 from git_datamanager.storage.base import Stat
 from git_datamanager.storage.memory import MemoryStore
 from git_datamanager.storage.wrappers import ReadOnly, Retrying, Wrapper, innermost
+from tests.storage.contract import DATA, KEY, Dripping, StoreContract, get, put
 
 BUSY = Unreachable("busy")
 
