@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.world import World, new_world
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 REMOVED = ("AWS_", "R2_", "GIT_", "S3_", "BOTO_", "XDG_", "PRE_COMMIT", "PAGER", "CLICOLOR")
 
@@ -87,3 +89,9 @@ def no_network() -> Iterator[None]:
     patch.setattr(socket.socket, "connect", connect)
     yield
     patch.undo()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Folder stores, a bare origin, no clones yet."""
+    return new_world(tmp_path / "world")

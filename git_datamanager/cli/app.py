@@ -115,7 +115,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit code, every error mapped once."""
     render.settings.wants_json = "--json" in arguments
     try:
-        result = cli.main(list(arguments), prog_name="git data", standalone_mode=False)
+        result = cli.main(
+            list(arguments), prog_name="git data", standalone_mode=False, complete_var="_GIT_DATA_COMPLETE"
+        )
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
@@ -149,7 +151,9 @@ def _crashed() -> int:
         where = _crash_log(text)
         last = text.strip().splitlines()[-1]
         render.say(f"fatal: git data stopped at a fault of its own: {last}")
-        render.say(f"hint: the details are in {where}" if where else "hint: GIT_DATA_TRACE=2 shows the details")
+        render.say(
+            f"hint: the details are in {where}" if where else "hint: GIT_DATA_TRACE=2 shows the details"
+        )
     return 128
 
 
@@ -174,4 +178,3 @@ def manager(*, quiet: bool = False) -> "Iterator[DataManager]":
 
     with render.progress(quiet=quiet) as listen:
         yield DataManager.open(progress=listen)
-

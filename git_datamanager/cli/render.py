@@ -28,8 +28,17 @@ class OutputSettings:
 
 settings = OutputSettings()
 # What could steer a terminal or reorder its text: controls, bidi marks and isolates, line separators.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-_SLOTS = {"added": "green", "removed": "red", "changed": "yellow", "hint": "cyan", "error": "red", "dim": "bright_black"}
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+_SLOTS = {
+    "added": "green",
+    "removed": "red",
+    "changed": "yellow",
+    "hint": "cyan",
+    "error": "red",
+    "dim": "bright_black",
+}
 
 
 def clean(text: str) -> str:
@@ -242,7 +251,11 @@ def finish_progress() -> None:
 
 def confirm(question: str) -> bool | None:
     """Ask on a terminal; None where nobody can answer."""
-    if not sys.stdin.isatty() or os.environ.get("CI") == "true" or os.environ.get("GIT_TERMINAL_PROMPT") == "0":
+    if (
+        not sys.stdin.isatty()
+        or os.environ.get("CI") == "true"
+        or os.environ.get("GIT_TERMINAL_PROMPT") == "0"
+    ):
         return None
     finish_progress()
     return click.confirm(question, err=True, default=False)
@@ -250,6 +263,10 @@ def confirm(question: str) -> bool | None:
 
 def ask_for(word: str, question: str) -> bool | None:
     """Have a word typed; None where nobody can answer."""
-    if not sys.stdin.isatty() or os.environ.get("CI") == "true" or os.environ.get("GIT_TERMINAL_PROMPT") == "0":
+    if (
+        not sys.stdin.isatty()
+        or os.environ.get("CI") == "true"
+        or os.environ.get("GIT_TERMINAL_PROMPT") == "0"
+    ):
         return None
     return bool(click.prompt(question, err=True, default="", show_default=False) == word)

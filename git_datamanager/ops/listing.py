@@ -28,9 +28,7 @@ def ls(
     return list(manifest) if every else manifest.listed()
 
 
-def log(
-    manager: DataManager, names: Sequence[str] = (), *, revision: str | None = None
-) -> list[Logged]:
+def log(manager: DataManager, names: Sequence[str] = (), *, revision: str | None = None) -> list[Logged]:
     """The versions of datasets, newest first, with the commits that brought them."""
     manifest = manager.manifests.at(revision) if revision else manager.manifests.current()
     datasets = [dataset_of(manager, manifest, name) for name in names] or list(manifest)
@@ -56,4 +54,3 @@ def _with_commits(
     unknown = [v.id for _, v in entries if v.commit is None]
     found = introductions(manager.git, unknown, tip) if tip and unknown else {}
     return [Logged(d, v, v.commit or found.get(v.id)) for d, v in entries]
-

@@ -172,6 +172,4 @@ def trust(manager: DataManager, confirm: Callable[[Remote], bool]) -> list[Quest
 
 def places(manager: DataManager) -> Sequence[Remote]:
     """The configured stores."""
-    return [
-        manager.remotes.remote(role) for role in ROLES if manager.settings.get(f"data.remote.{role}.url")
-    ]
+    return [manager.remotes.remote(role) for role in ROLES if manager.settings.get(f"data.remote.{role}.url")]

@@ -97,7 +97,10 @@ def _measure(result: Verification, adapter: StorageAdapter, store: str, *, read_
     if read_only:
         answers |= {W: (Answer.UNTRIED, ""), D: (Answer.UNTRIED, "")}
     elif store == "production":
-        answers |= {W: _ask(lambda: _write_in_vain(adapter, key)), D: _ask(lambda: adapter.delete_object(key))}
+        answers |= {
+            W: _ask(lambda: _write_in_vain(adapter, key)),
+            D: _ask(lambda: adapter.delete_object(key)),
+        }
     else:
         answers |= {W: _ask(lambda: _write(adapter, key)), D: _ask(lambda: adapter.delete_object(key))}
     if not read_only and Answer.REFUSED is answers[D][0] and _is_there(adapter, key):
@@ -136,9 +139,7 @@ def _write(adapter: StorageAdapter, key: str) -> None:
 def _write_in_vain(adapter: StorageAdapter, key: str) -> None:
     """A put on the condition that an object which does not exist has a certain ETag."""
     try:
-        adapter.write_object(
-            key, io.BytesIO(b"git data verify\n"), 16, expect=matching("0" * 32)
-        )
+        adapter.write_object(key, io.BytesIO(b"git data verify\n"), 16, expect=matching("0" * 32))
     except (PreconditionFailed, NotFound):
         return
 

@@ -136,7 +136,8 @@ class Git:
         if not names:
             return set()
         given = "\0".join(names).encode(errors="surrogateescape")
-        done = self.run("check-ignore", "-z", "--no-index", "--stdin", stdin=given, ok=(0, 1))
+        plain = {"GIT_LITERAL_PATHSPECS": "0"}  # its arguments are paths already, and it says so
+        done = self.run("check-ignore", "-z", "--no-index", "--stdin", stdin=given, env=plain, ok=(0, 1))
         return set(done.stdout.decode(errors="surrogateescape").split("\0")) - {""}
 
     def path(self, name: str) -> Path:

@@ -1,0 +1,107 @@
+"""git data verify, fsck."""
+
+import click
+
+from git_datamanager.cli import options, render
+from git_datamanager.cli.app import HELP, manager
+from git_datamanager.errors import Corrupt, Denied, NotFound
+from git_datamanager.ops.fsck import Verdict
+from git_datamanager.ops.verify import NEEDS, Answer, Finding, Right, Verification
+
+
+@click.command(context_settings=HELP)
+@click.option("--role", type=click.Choice(list(NEEDS)), default="developer", show_default=True,
+              help="Whose rights to measure against.")  # fmt: skip
+@click.option("--read-only", is_flag=True, help="Send no request that could change anything.")
+@options.json_output
+@options.talk
+def verify(role: str, read_only: bool, as_json: bool, quiet: bool, verbose: int) -> int:
+    """Measure what the current credentials may do on both stores.
+
+    Exit 4 when the role lacks a right it needs; a warning where it has one it should not have.
+    """
+    from git_datamanager.ops.verify import verify as verb
+
+    with manager(quiet=quiet) as data:
+        result = verb(data, role=role, read_only=read_only)
+    if as_json:
+        render.json("verify", _json(result))
+    else:
+        _print(result)
+    for store, problem in result.unreachable:
+        render.error(problem)
+        render.note(f"the {store} store could not be measured")
+    if any(f.is_lacking for f in result.findings):
+        return Denied.exit_code
+    return result.unreachable[0][1].exit_code if result.unreachable else 0
+
+
+def _json(result: Verification) -> dict[str, object]:
+    return {
+        "role": result.role,
+        "stores": [
+            {
+                "store": f.store,
+                "right": str(f.right),
+                "answer": str(f.answer),
+                "needed": f.needed,
+                "unwanted": f.unwanted,
+            }
+            for f in result.findings
+        ],
+        "left": result.left,
+        "unreachable": [{"store": store, "message": str(problem)} for store, problem in result.unreachable],
+    }
+
+
+def _print(result: Verification) -> None:
+    by_store: dict[str, dict[Right, Finding]] = {}
+    for finding in result.findings:
+        by_store.setdefault(finding.store, {})[finding.right] = finding
+    rows = [[store, *(_cell(found[right]) for right in Right)] for store, found in by_store.items()]
+    if rows:
+        render.table(rows, head=["store", *(str(right) for right in Right)])
+    for finding in result.findings:
+        if finding.is_lacking:
+            render.warn(f"{finding.store}: a {result.role} needs {finding.right}: {finding.said}")
+        if finding.unwanted:
+            render.warn(f"{finding.store}: a {result.role} should not be able to {finding.right}")
+    for key in result.left:
+        render.warn(f"left behind, deleting is refused: {key}")
+
+
+def _cell(finding: Finding) -> str:
+    mark = " (needed)" if finding.is_lacking else " (unwanted)" if finding.unwanted else ""
+    return str(finding.answer) + mark
+
+
+@click.command(context_settings=HELP)
+@options.names
+@click.option("--remote", is_flag=True, help="Every referenced object in the stores too.")
+@options.json_output
+@options.talk
+def fsck(names: tuple[str, ...], remote: bool, as_json: bool, quiet: bool, verbose: int) -> int:
+    """Hash everything again: the cache, working files, and with --remote the stores.
+
+    Exit 6 when bytes are not what their name says, 3 when some are missing.
+    """
+    from git_datamanager.ops.fsck import fsck as verb
+
+    with manager(quiet=quiet) as data:
+        found = verb(data, names, remote=remote)
+    if as_json:
+        checked = [
+            {"place": c.place, "name": c.name, "verdict": str(c.verdict), "said": c.said, "bad": c.is_bad}
+            for c in found
+        ]
+        render.json("fsck", {"remote": remote, "checked": checked})
+    else:
+        for c in found:
+            if c.is_bad or verbose or c.verdict is Verdict.MODIFIED:
+                render.out(f"{c.place}  {render.clean(c.name)}  {c.verdict}  {render.clean(c.said)}".rstrip())
+        bad = sum(c.is_bad for c in found)
+        render.out(f"{len(found)} copies checked, {bad} bad")
+    verdicts = {c.verdict for c in found if c.is_bad}
+    if verdicts & {Verdict.WRONG_BYTES, Verdict.WRONG_SIZE}:
+        return Corrupt.exit_code
+    return NotFound.exit_code if verdicts else 0

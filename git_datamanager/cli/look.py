@@ -1,0 +1,253 @@
+"""git data status, ls, log, show."""
+
+from typing import Any
+
+import click
+
+from git_datamanager.cli import options, render
+from git_datamanager.cli.app import HELP, manager
+from git_datamanager.errors import EXIT_NEGATIVE
+from git_datamanager.ops.listing import Logged
+from git_datamanager.ops.status import Row, Stage, Status, Work
+
+_STAGE_LETTERS = {
+    Stage.NEW: "A",
+    Stage.CHANGED: "M",
+    Stage.DELETING: "D",
+    Stage.PENDING: "P",
+    Stage.UPLOADED: "U",
+    Stage.PUBLISHED: ".",
+}
+_WORK_LETTERS = {Work.CLEAN: ".", Work.MODIFIED: "M", Work.MISSING: "D", Work.STALE: "S", Work.BLOCKED: "T"}
+_SECTIONS = (
+    ("Data to be committed:", "git commit uploads it", (Stage.NEW, Stage.CHANGED, Stage.DELETING), None),
+    ("Committed, not in staging:", "git push, or git data upload", (Stage.PENDING,), None),
+    ("In staging, waiting for merge and publish:", "", (Stage.UPLOADED,), None),
+    (
+        "Changed on disk, not added:",
+        "git data add <name>, or git data pull --force <name>",
+        None,
+        Work.MODIFIED,
+    ),
+    ("Another version is here:", "git data pull", None, Work.STALE),
+    ("Missing here:", "git data pull", None, Work.MISSING),
+    ("A folder, link or special file is in the way:", "move it away, then git data pull", None, Work.BLOCKED),
+)
+
+
+@click.command(context_settings=HELP)
+@options.names
+@click.option("--remote", is_flag=True, help="Ask the stores too.")
+@click.option("--rehash", is_flag=True, help="Hash every file, whatever its times say.")
+@click.option("-s", "--short", is_flag=True, help="Two letters and a name for what is not quiet.")
+@click.option(
+    "--porcelain",
+    is_flag=False,
+    flag_value="v1",
+    type=click.Choice(["v1"]),
+    help="A stable format for scripts.",
+)
+@click.option("-z", "nul", is_flag=True, help="NUL instead of line ends, names unquoted.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when a file is modified, missing or stale.")
+@options.json_output
+@options.talk
+def status(
+    names: tuple[str, ...], remote: bool, rehash: bool, short: bool, porcelain: str | None, nul: bool,
+    exit_code: bool, as_json: bool, quiet: bool, verbose: int,
+) -> int:  # fmt: skip
+    """Show what changed, here and on its way. Offline unless asked with --remote.
+
+    Porcelain lines are `XY VERSION NAME`. X: A new dataset, M new version, D to be deleted (not
+    committed); P committed and not in staging, U in staging, . published. Y: . clean, M modified,
+    D missing, S another version, T something else in its place.
+    """
+    from git_datamanager.ops.status import status as verb
+
+    with manager(quiet=quiet) as data:
+        found = verb(data, names, remote=remote, rehash=rehash)
+        if as_json:
+            render.json("status", _status_json(found))
+        elif porcelain or short or nul:
+            _print_short(found, full=bool(porcelain or nul), nul=nul)
+        else:
+            _print_long(found)
+    return EXIT_NEGATIVE if exit_code and found.has_drift else 0
+
+
+def _status_json(found: Status) -> dict[str, Any]:
+    return {
+        "branch": found.branch,
+        "commit": found.commit,
+        "manifest_staged": found.staged,
+        "datasets": [_row_json(row) for row in found.rows],
+    }
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    version = row.version
+    return {
+        "name": row.name,
+        "version": version.name if version else None,
+        "id": version.id if version else None,
+        "state": str(version.state) if version else None,
+        "oid": str(version.oid) if version else None,
+        "size": version.size if version else None,
+        "stage": str(row.stage),
+        "work": str(row.work),
+        "holds": row.holds,
+        "head": row.head,
+        "stored": row.stored,
+    }
+
+
+def _print_short(found: Status, *, full: bool, nul: bool) -> None:
+    for row in found.rows:
+        if row.is_quiet:
+            continue
+        letters = _STAGE_LETTERS[row.stage] + _WORK_LETTERS[row.work]
+        name = render.quoted(row.name, raw_names=nul)
+        words = [letters, row.version.name if row.version else "-", name] if full else [letters, name]
+        if nul:
+            render.raw(" ".join(words) + "\0")
+        else:
+            render.out(" ".join(words))
+
+
+def _print_long(found: Status) -> None:
+    render.out(f"On branch {render.clean(found.branch)}" if found.branch else "HEAD is detached")
+    quiet = True
+    for title, help_text, stages, work in _SECTIONS:
+        rows = [r for r in found.rows if (r.stage in stages if stages else r.work is work)]
+        if rows:
+            quiet = False
+            render.out(title.ljust(42) + (render.paint(f"({help_text})", "dim") if help_text else ""))
+            render.table([_cells(row, by_stage=stages is not None) for row in rows])
+    missing = [row for row in found.rows if row.stored is False]
+    if missing:
+        quiet = False
+        render.out("No store holds:")
+        render.table([_cells(row, by_stage=True) for row in missing])
+    if not found.staged:
+        render.out("manifest.json differs from what is staged".ljust(42) + "(git add manifest.json)")
+    if quiet and found.rows:
+        render.out(f"{len(found.rows)} dataset{'s' if len(found.rows) > 1 else ''} published, all clean")
+    if not found.rows:
+        render.out("no datasets yet".ljust(42) + render.paint("(git data add <file>)", "dim"))
+
+
+def _cells(row: Row, *, by_stage: bool) -> list[str]:
+    version = row.version
+    if version is None:
+        return ["  deleting:", row.name, "", ""]
+    word = str(row.stage if by_stage else row.work)
+    number = version.name
+    if by_stage and row.stage is Stage.CHANGED and row.head:
+        number = f"{row.head} → {version.name}"
+    elif not by_stage:
+        number = f"{version.name} → {row.holds or '?'}" if row.work in (Work.MODIFIED, Work.STALE) else number
+    return [f"  {word}:", row.name, number, render.size(version.size)]
+
+
+@click.command(context_settings=HELP)
+@options.names
+@click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
+@click.option("-a", "--all", "every", is_flag=True, help="Removed and deleted datasets too.")
+@options.json_output
+@options.talk
+def ls(
+    names: tuple[str, ...], revision: str | None, every: bool, as_json: bool, quiet: bool, verbose: int
+) -> None:
+    """List the datasets: name, latest version, state, age, size, digest."""
+    from git_datamanager.ops.listing import ls as verb
+
+    with manager(quiet=quiet) as data:
+        datasets = verb(data, names, revision=revision, every=every)
+    if as_json:
+        documents = [
+            options.version_json(d, d.latest)
+            if d.latest
+            else {"name": d.name, "version": None, "state": str(d.state or "deleted")}
+            for d in datasets
+        ]
+        render.json("ls", {"datasets": documents})
+        return
+    rows = [
+        [d.name, v.name, str(d.state or v.state), render.age(v.created), render.size(v.size), v.oid.short]
+        if (v := d.latest)
+        else [d.name, "-", str(d.state or "deleted"), "", "", ""]
+        for d in datasets
+    ]
+    if rows:
+        render.table(rows, head=["name", "version", "state", "age", "size", "sha256"])
+    else:
+        render.note("no datasets yet: git data add <file>")
+
+
+@click.command(context_settings=HELP)
+@options.names
+@click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
+@options.json_output
+@options.talk
+def log(names: tuple[str, ...], revision: str | None, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Show the versions of datasets: number, state, date, author, size, note, commit."""
+    from git_datamanager.ops.listing import log as verb
+
+    with manager(quiet=quiet) as data:
+        entries = verb(data, names, revision=revision)
+    if as_json:
+        render.json("log", {"versions": [_logged_json(entry) for entry in entries]})
+        return
+    last = None
+    for entry in entries:
+        if entry.dataset.name != last:
+            last = entry.dataset.name
+            state = f"  ({entry.dataset.state})" if entry.dataset.state else ""
+            render.out(render.paint(render.clean(last) + state, "changed"))
+        _print_logged(entry)
+
+
+def _logged_json(entry: Logged) -> dict[str, Any]:
+    return {**options.version_json(entry.dataset, entry.version), "commit": entry.commit}
+
+
+def _print_logged(entry: Logged) -> None:
+    version = entry.version
+    words = [
+        version.name.ljust(5),
+        str(version.state).ljust(9),
+        version.created[:16].replace("T", " "),
+        render.size(version.size).rjust(10),
+        version.oid.short,
+        (entry.commit or "uncommitted")[:11].ljust(11),
+        render.clean(version.author),
+    ]
+    render.out("  " + "  ".join(words))
+    if version.message:
+        render.out("         " + render.clean(version.message))
+
+
+@click.command(context_settings=HELP)
+@click.argument("name", metavar="NAME[@vN]")
+@click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
+@options.json_output
+@options.talk
+def show(name: str, revision: str | None, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Show one version in full: its entry in the manifest, its commit, where its bytes are."""
+    from git_datamanager.model.layout import object_key
+    from git_datamanager.ops.listing import show as verb
+
+    with manager(quiet=quiet) as data:
+        entry = verb(data, name, revision=revision)
+        held = sorted(data.held_by(entry.version.oid))
+        cached = data.cache.has(entry.version.oid)
+    document = {
+        **_logged_json(entry),
+        "dataset_state": str(entry.dataset.state) if entry.dataset.state else None,
+        "key": object_key(entry.version.oid),
+        "seen_in": held,
+        "cached": cached,
+    }
+    if as_json:
+        render.json("show", document)
+        return
+    render.table([[f"{key}:", str(value)] for key, value in document.items() if value not in (None, [], "")])

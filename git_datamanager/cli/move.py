@@ -1,0 +1,208 @@
+"""git data upload, pull, publish."""
+
+from typing import Any
+
+import click
+
+from git_datamanager.cli import options, render
+from git_datamanager.cli.app import HELP, manager
+from git_datamanager.ops import publish as publishing
+from git_datamanager.ops.branch import BOT_BRANCH
+from git_datamanager.ops.pull import SOURCES, Outcome, Pulled
+
+
+@click.command(context_settings=HELP)
+@options.names
+@options.dry_run
+@options.json_output
+@options.talk
+def upload(names: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+    """Bring every pending version of the staged manifest to staging, verified.
+
+    What the commit hook does; bytes that are there already are checked, not sent again.
+    """
+    from git_datamanager.ops.select import select
+    from git_datamanager.ops.upload import pending_entries
+    from git_datamanager.ops.upload import upload as verb
+
+    with manager(quiet=quiet) as data:
+        manifest = data.manifests.staged()
+        wanted = {w.dataset.name for w in select(data, manifest, names)} if names else None
+        entries = [(d, v) for d, v in pending_entries(manifest) if wanted is None or d.name in wanted]
+        results = verb(data, entries, dry_run=dry_run)
+    if as_json:
+        render.json(
+            "upload",
+            {
+                "dry_run": dry_run,
+                "versions": [
+                    {
+                        "name": r.name,
+                        "version": r.version.name,
+                        "id": r.version.id,
+                        "oid": str(r.version.oid),
+                        "size": r.version.size,
+                        "outcome": str(r.outcome),
+                    }
+                    for r in results
+                ],
+            },
+        )
+        return
+    for result in results:
+        version = result.version
+        render.out(
+            f"{render.clean(result.name)}  {version.name}  {render.size(version.size)}  {result.outcome}"
+        )
+    if not results:
+        render.note("nothing is pending")
+
+
+@click.command(context_settings=HELP)
+@click.argument("names", nargs=-1, metavar="[NAME[@vN]]...")
+@click.option("--version", "version", metavar="vN", help="The same as NAME@vN, for one dataset.")
+@click.option("--rev", "revision", metavar="COMMIT", help="The versions of that commit.")
+@click.option(
+    "-o", "--output", type=click.Path(), metavar="PATH", help="Write there; the working file stays."
+)
+@click.option(
+    "--from", "source", type=click.Choice(SOURCES), default="auto", help="Where to take bytes from."
+)
+@click.option("-f", "--force", is_flag=True, help="Replace changed files; they are kept, their id printed.")
+@options.dry_run
+@options.json_output
+@options.talk
+def pull(
+    names: tuple[str, ...], version: str | None, revision: str | None, output: str | None, source: str,
+    force: bool, dry_run: bool, as_json: bool, quiet: bool, verbose: int,
+) -> None:  # fmt: skip
+    """Bring verified versions into the work tree: all datasets, or those named.
+
+    A file appears whole and checked, or the old one stays. Files with changes that nobody added are
+    never overwritten without --force.
+    """
+    from git_datamanager.ops.pull import pull as verb
+
+    if version is not None:
+        if len(names) != 1:
+            raise click.UsageError("--version goes with exactly one NAME")
+        names = (f"{names[0]}@{version}",)
+    with manager(quiet=quiet) as data:
+        pulled = verb(
+            data, names, revision=revision, output=output, source=source, force=force, dry_run=dry_run
+        )
+        kept = {p.kept: data.cache.kept(p.kept) for p in pulled if p.kept}
+    if as_json:
+        render.json("pull", {"dry_run": dry_run, "datasets": [_pulled_json(p) for p in pulled]})
+    else:
+        _print_pulled(pulled)
+    for entry, place in kept.items():
+        render.note(f"what was replaced is kept as {entry} in {place}")
+
+
+def _pulled_json(pulled: Pulled) -> dict[str, Any]:
+    return {
+        "name": pulled.name,
+        "version": pulled.version.name,
+        "id": pulled.version.id,
+        "oid": str(pulled.version.oid),
+        "size": pulled.version.size,
+        "outcome": str(pulled.outcome),
+        "source": pulled.source,
+        "path": str(pulled.path),
+        "kept": pulled.kept,
+    }
+
+
+def _print_pulled(pulled: list[Pulled]) -> None:
+    for p in pulled:
+        words = [render.clean(p.name), p.version.name, render.size(p.version.size)]
+        if p.outcome is Outcome.CURRENT:
+            words.append("up to date")
+        elif p.outcome is Outcome.PLANNED:
+            words.append(f"would be pulled from {p.source}")
+        else:
+            words.append(f"from {p.source}, sha256 verified")
+        render.out("  ".join(words))
+    if not pulled:
+        render.note("no datasets to pull")
+
+
+@click.command(context_settings=HELP)
+@click.option(
+    "--finalize", type=click.Choice(publishing.FINALIZE), default="commit", show_default=True,
+    help="How the manifest learns of it: a commit, a commit on a bot branch, not at all.",
+)  # fmt: skip
+@click.option("--branch", metavar="B", help="The branch that was merged into (default: the remote's own).")
+@click.option("--remote", metavar="R", help="The remote (default: origin).")
+@options.dry_run
+@options.json_output
+@options.talk
+def publish(
+    finalize: str,
+    branch: str | None,
+    remote: str | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+) -> int:
+    """Publish what is merged: the verb of CI.
+
+    Takes every pending version of the branch's tip: verifies the staged bytes, copies them inside the
+    storage service to production, checks them, leaves a receipt, and records all that in the
+    manifest. Each version on its own; running it again, late or twice changes nothing.
+    """
+    with manager(quiet=quiet) as data:
+        report = publishing.publish(data, finalize=finalize, branch=branch, remote=remote, dry_run=dry_run)
+    if as_json:
+        render.json("publish", {"dry_run": dry_run, **_report_json(report)})
+    else:
+        _print_report(report)
+    for entry in report.entries:
+        if entry.error is not None:
+            render.error(entry.error) if not as_json else render.warn(str(entry.error))
+    return report.failures[0][1].exit_code if report.failures else 0
+
+
+def _report_json(report: publishing.Report) -> dict[str, Any]:
+    return {
+        "branch": report.branch,
+        "tip": report.tip,
+        "finalized": str(report.finalized),
+        "commit": report.commit,
+        "versions": [
+            {
+                "name": e.name,
+                "version": e.version.name,
+                "id": e.version.id,
+                "oid": str(e.version.oid),
+                "size": e.version.size,
+                "outcome": str(e.result),
+                "verified": e.verified,
+                "error": str(e.error) if e.error else None,
+            }
+            for e in report.entries
+        ],
+        "deleted": [{"name": name, "versions": versions} for name, versions in report.deleted],
+    }
+
+
+def _print_report(report: publishing.Report) -> None:
+    for entry in report.entries:
+        words = [
+            render.clean(entry.name),
+            entry.version.name,
+            render.size(entry.version.size),
+            str(entry.result),
+        ]
+        render.out("  ".join(words + ([entry.verified] if entry.verified else [])))
+    for name, versions in report.deleted:
+        render.out(f"{render.clean(name)}  {' '.join(versions)}  deleted")
+    if not report.entries and not report.deleted:
+        render.note(f"nothing is pending on {report.branch}")
+    if report.commit is not None:
+        where = report.branch if report.finalized == "commit" else BOT_BRANCH
+        render.out(f"manifest finalized in {report.commit[:12]} on {render.clean(where)}")
+    if report.finalized is publishing.Finalized.PROPOSED:
+        render.hint(f"open a pull request from {BOT_BRANCH} to {report.branch}")

@@ -1,0 +1,119 @@
+"""git data init, trust, config, completion."""
+
+import click
+
+from git_datamanager.cli import options, render
+from git_datamanager.cli.app import HELP, manager
+from git_datamanager.errors import Untrusted
+from git_datamanager.workspace.remotes import Remote
+
+
+@click.command(context_settings=HELP)
+@click.option(
+    "--staging", metavar="URL", help="Where pending versions go (default: a folder beside the repository)."
+)
+@click.option("--production", metavar="URL", help="Where published versions go.")
+@click.option("--no-hooks", is_flag=True, help="Install no Git hooks in this clone, now or later.")
+@options.dry_run
+@options.json_output
+@options.talk
+def init(
+    staging: str | None, production: str | None, no_hooks: bool, dry_run: bool, as_json: bool,
+    quiet: bool, verbose: int,
+) -> None:  # fmt: skip
+    """Set up git data in this repository: write and stage its four files, install the hooks.
+
+    URLs are file:PATH, s3://bucket/prefix?endpoint=…&region=…, r2://bucket/prefix. Without any, two
+    folders beside the repository are the stores: no account, no server.
+    """
+    from git_datamanager.cli.clone import install_for_init
+    from git_datamanager.ops.setup import init as verb
+
+    render.settings.quiet = quiet
+    done = verb(staging=staging, production=production, dry_run=dry_run)
+    hooks = "no hooks" if dry_run else install_for_init(no_hooks=no_hooks)
+    if as_json:
+        created = [str(path) for path in done.created]
+        document = {"dry_run": dry_run, "written": done.written, "created": created, "stores": done.stores}
+        render.json("init", {**document, "hooks": hooks})
+        return
+    verb_word = "would write" if dry_run else "wrote and staged"
+    render.out(f"{verb_word} {', '.join(done.written)}" if done.written else "nothing to write")
+    for role, url in done.stores.items():
+        render.out(f"{role}: {render.clean(url)}")
+    render.out(hooks)
+    if not dry_run:
+        options.next_steps('git commit -m "Set up git data"', "git data add <file>")
+
+
+@click.command(context_settings=HELP)
+@options.yes
+@options.json_output
+@options.talk
+def trust(yes: bool, as_json: bool, quiet: bool, verbose: int) -> int:
+    """Confirm the store addresses that came with this clone.
+
+    Addresses that only tracked files name are used after this, and asked for again when they change.
+    """
+    from git_datamanager.ops.setup import trust as verb
+
+    def confirm(place: Remote) -> bool:
+        render.say(f"{place.role}: {render.clean(place.url)}  (named by {place.origin})")
+        return yes or bool(render.confirm("Send requests, and credentials, there?"))
+
+    with manager(quiet=quiet) as data:
+        asked = verb(data, confirm)
+    if as_json:
+        stores = [{"store": q.place.role, "url": q.place.url, "trusted": q.is_trusted} for q in asked]
+        render.json("trust", {"stores": stores})
+    else:
+        for question in asked:
+            word = "trusted" if question.is_trusted else "not trusted"
+            render.out(f"{question.place.role}  {render.clean(question.place.url)}  {word}")
+    if all(q.is_trusted for q in asked):
+        return 0
+    render.hint("git data trust --yes")
+    return Untrusted.exit_code
+
+
+@click.command(context_settings=HELP)
+@options.json_output
+@options.talk
+def config(as_json: bool, quiet: bool, verbose: int) -> None:
+    """Show every effective setting and where it comes from; set them with `git config`."""
+    with manager(quiet=quiet) as data:
+        effective = data.settings.effective()
+    if as_json:
+        values = {name: {"value": s.value, "origin": s.origin} for name, s in effective}
+        render.json("config", {"settings": values})
+        return
+    render.table([[name, s.value, s.origin] for name, s in effective])
+
+
+@click.command(context_settings=HELP)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell: eval "$(git data completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    from git_datamanager.cli.app import cli
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"no completion for {shell}")
+    render.out(found(cli, {}, "git-data", "_GIT_DATA_COMPLETE").source())
+    if shell == "bash":
+        # git's own completion calls _git_data for `git data …`: it hands the words on to ours.
+        render.out(_BASH_BRIDGE)
+
+
+_BASH_BRIDGE = """\
+_git_data() {
+    local at="${__git_cmd_idx:-1}"
+    local IFS=$'\\n' response
+    response=$(env COMP_WORDS="git-data ${words[*]:$((at + 1))}" COMP_CWORD="$((cword - at))" \\
+        _GIT_DATA_COMPLETE=bash_complete git-data)
+    COMPREPLY=()
+    local line
+    for line in $response; do COMPREPLY+=("${line#*,}"); done
+}"""

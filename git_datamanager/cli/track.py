@@ -1,0 +1,91 @@
+"""git data add, prepare."""
+
+import click
+
+from git_datamanager.cli import options, render
+from git_datamanager.cli.app import HELP, manager
+from git_datamanager.ops.add import Added, Outcome
+
+_WORDS = {Outcome.NEW: "new", Outcome.VERSION: "", Outcome.UNCHANGED: "unchanged"}
+
+
+@click.command(context_settings=HELP)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@options.message
+@options.dry_run
+@options.json_output
+@options.talk
+def add(
+    paths: tuple[str, ...], message: str, dry_run: bool, as_json: bool, quiet: bool, verbose: int
+) -> None:
+    """Make files the next version of their datasets.
+
+    Hashes each file, records a pending version in manifest.json, ignores the file in Git and stages
+    both. The bytes go to staging with the commit. A folder stands for the datasets below it.
+    """
+    from git_datamanager.cli.clone import ensure_hooks
+    from git_datamanager.ops.add import add as verb
+
+    with manager(quiet=quiet) as data:
+        ensure_hooks(data, dry_run=dry_run)
+        added = verb(data, paths, message=message, dry_run=dry_run)
+    _report(added, as_json=as_json, dry_run=dry_run)
+    if not dry_run and any(a.outcome is not Outcome.UNCHANGED for a in added):
+        options.next_steps("git commit   # uploads the bytes to staging")
+
+
+@click.command(context_settings=HELP)
+@click.argument("name")
+@click.argument("file", type=click.Path(dir_okay=False))
+@options.message
+@options.dry_run
+@options.json_output
+@options.talk
+def prepare(
+    name: str, file: str, message: str, dry_run: bool, as_json: bool, quiet: bool, verbose: int
+) -> None:
+    """Make FILE the next version of the dataset NAME and upload it at once.
+
+    NAME is a path in the repository; its working file becomes a copy of FILE.
+    """
+    from git_datamanager.cli.clone import ensure_hooks
+    from git_datamanager.ops.add import prepare as verb
+
+    with manager(quiet=quiet) as data:
+        ensure_hooks(data, dry_run=dry_run)
+        added, sent = verb(data, name, file, message=message, dry_run=dry_run)
+    _report([added], as_json=as_json, dry_run=dry_run, uploads={u.name: str(u.outcome) for u in sent})
+    if not dry_run and added.outcome is not Outcome.UNCHANGED:
+        options.next_steps("git commit && git push   # then open a pull request")
+
+
+def _report(
+    added: list[Added], *, as_json: bool, dry_run: bool, uploads: dict[str, str] | None = None
+) -> None:
+    if as_json:
+        render.json(
+            "add",
+            {
+                "dry_run": dry_run,
+                "datasets": [
+                    {
+                        "name": a.name,
+                        "outcome": str(a.outcome),
+                        "version": a.version.name,
+                        "id": a.version.id,
+                        "state": str(a.version.state),
+                        "oid": str(a.version.oid),
+                        "size": a.version.size,
+                        "previous": a.previous.name if a.previous else None,
+                        "upload": (uploads or {}).get(a.name),
+                    }
+                    for a in added
+                ],
+            },
+        )
+        return
+    for a in added:
+        words = [render.clean(a.name), a.version.name, render.size(a.version.size), a.version.oid.short]
+        words += [_WORDS[a.outcome]] if _WORDS[a.outcome] else []
+        words += [(uploads or {})[a.name]] if a.name in (uploads or {}) else []
+        render.out(("would add  " if dry_run else "") + "  ".join(words))
