@@ -1,29 +1,42 @@
 """Which key an object has: docs/spec/object-layout-v1.md.
 
-Keys are computed from digests and checked ids, never taken from a manifest or a listing.
+Keys are computed from digests and checked ids, never taken from a manifest.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import is_ulid
 
 CONTENT_PREFIXES = ("objects/", "zstd/", "delta/", "cuts/", "trees/", "packs/")
 PROBE_PREFIX = "probe/"
+_FOLDERS = {"identity": "objects", "zstd": "zstd", "delta": "delta"}
 
 
-class Encoding(NamedTuple):
-    """A way to carry a version: `identity`, `zstd`, or `delta` from a base."""
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A way to carry a version: `identity`, `zstd`, or `delta` from a base (ValueError else)."""
 
     kind: str
     base: Oid | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in _FOLDERS:
+            raise ValueError(f"not an encoding of this version of the format: {self.kind[:40]!r}")
+        if (self.kind == "delta") != (self.base is not None):
+            raise ValueError("a delta has a base, no other encoding has one")
+
+    @classmethod
+    def parse(cls, text: str) -> "Encoding":
+        """Read `zstd` or `delta:sha256:<hex>`; the inverse of str()."""
+        kind, colon, base = text.partition(":")
+        return cls(kind, Oid.parse(base) if colon else None)
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.base}" if self.base else self.kind
 
 
 IDENTITY = Encoding("identity")
-_FOLDERS = {"identity": "objects", "zstd": "zstd", "delta": "delta"}
 
 
 def encoded_key(oid: Oid, encoding: Encoding = IDENTITY) -> str:
@@ -43,7 +56,9 @@ def trash_key(oid: Oid) -> str:
 
 
 def staging_trash_key(key: str) -> str:
-    """Where staging keeps withdrawn uploads."""
+    """Where staging keeps a withdrawn upload; ValueError for a key that holds no content."""
+    if not key.startswith(CONTENT_PREFIXES):
+        raise ValueError(f"not the key of content: {key[:120]!r}")
     return f"trash/{key}"
 
 

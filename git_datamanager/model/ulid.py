@@ -16,7 +16,9 @@ def is_ulid(text: str) -> bool:
 
 
 def encode_ulid(milliseconds: int, randomness: int) -> str:
-    """The 26 characters of a 128-bit value."""
+    """The 26 characters of a 128-bit value; ValueError beyond 48 and 80 bits."""
+    if milliseconds >> 48 or randomness >> 80:
+        raise ValueError("a ULID has 48 bits of time and 80 random bits")
     value = milliseconds << 80 | randomness
     return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
 
