@@ -3,28 +3,35 @@
 pydantic, because these are read rarely and from places that nobody trusts.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from git_datamanager.errors import Corrupt
+from git_datamanager.errors import Corrupt, ManifestError
+from git_datamanager.model import strictjson
 
 MAX_RECEIPT = 1 << 16
+RECEIPT_FORMAT = "git-data/receipt/1"
+
+_Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+_Oid = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+_Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+_Commit = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
 
 class Receipt(BaseModel):
     """What publish leaves in production, create-only: this entry's bytes were checked here."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
-    schema_id: Literal["git-data/receipt/1"] = "git-data/receipt/1"
-    id: str
+    format: Literal["git-data/receipt/1"] = "git-data/receipt/1"
+    id: _Ulid
     dataset: str
-    oid: str
-    size: int
-    published: str
+    oid: _Oid
+    size: int = Field(ge=0)
+    published: _Time
     verified: str
-    commit: str | None = None
+    commit: _Commit | None = None
     actor: str
     run: str | None = None
 
@@ -33,12 +40,22 @@ class Receipt(BaseModel):
         return (self.id, self.oid, self.size) == (entry, oid, size)
 
     def encode(self) -> bytes:
-        return (self.model_dump_json(indent=2, exclude_none=True) + "\n").encode()
+        """The one canonical encoding: known fields in their order, then unknown keys sorted."""
+        fields = {key: getattr(self, key) for key in type(self).model_fields}
+        known = {key: value for key, value in fields.items() if value is not None}
+        return strictjson.dumps(known | strictjson.canonical(self.model_extra or {}))
 
 
 def read_receipt(data: bytes, *, what: str) -> Receipt:
-    """Raises Corrupt for anything that is not a receipt."""
+    """Raises Corrupt for anything that is not a receipt of this format."""
     try:
-        return Receipt.model_validate_json(data)
+        value = strictjson.loads(data, what=what, limit=MAX_RECEIPT)
+    except ManifestError as error:
+        raise Corrupt(error.message) from error
+    if not isinstance(value, dict) or value.get("format") != RECEIPT_FORMAT:
+        raise Corrupt(f"{what} is not a receipt of the format {RECEIPT_FORMAT}")
+    try:
+        return Receipt.model_validate(value)
     except ValidationError as error:
-        raise Corrupt(f"{what} is not a receipt: {error.error_count()} fields are wrong") from error
+        wrong = ", ".join(sorted({str(e["loc"][0]) for e in error.errors()}))
+        raise Corrupt(f"{what} is not a receipt: wrong or missing: {wrong}") from error
