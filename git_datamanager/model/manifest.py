@@ -5,121 +5,50 @@ can disagree (docs/adr/0002-one-manifest-reader.md). Keys the reader does not kn
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from git_datamanager.errors import ManifestError, UnknownDataset, UnknownVersion
-from git_datamanager.model import strictjson
-from git_datamanager.model.names import check_name, check_together
+from git_datamanager.errors import ManifestError, UnknownDataset
+from git_datamanager.model import fields, strictjson
+from git_datamanager.model.entries import (
+    DATASET_FIELDS,
+    MANIFEST_FIELDS,
+    MAX_NUMBER,
+    VERSION_FIELDS,
+    Dataset,
+    DatasetState,
+    Kind,
+    State,
+    Version,
+    check_extra,
+    version_order,
+)
+from git_datamanager.model.fields import parse_number
+from git_datamanager.model.layout import Encoding
+from git_datamanager.model.names import MAX_NAME, check_name, check_together
 from git_datamanager.model.oid import EMPTY, Oid
-from git_datamanager.model.ulid import is_ulid
+
+__all__ = [
+    "FILE_NAME",
+    "FORMAT",
+    "MAX_NUMBER",
+    "Dataset",
+    "DatasetState",
+    "Kind",
+    "Manifest",
+    "State",
+    "Version",
+    "dumps",
+    "loads",
+    "parse_number",
+    "plain_version",
+    "version_order",
+]
 
 FORMAT = "git-data/manifest/1"
 FILE_NAME = "manifest.json"
-E = TypeVar("E", bound=StrEnum)
-T = TypeVar("T")
-_TIME = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
-_NUMBER = re.compile(r"v([1-9][0-9]{0,8})", re.ASCII)
-_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
 _CONFLICT = re.compile(rb"^(<{7} |={7}$|>{7} |\|{7} )", re.MULTILINE)
-
-
-class State(StrEnum):
-    """Of a version; states only go forward, in this order."""
-
-    PENDING = "pending"
-    PUBLISHED = "published"
-    DELETING = "deleting"
-    DELETED = "deleted"
-
-    @property
-    def is_live(self) -> bool:
-        """It has bytes that somebody may ask for."""
-        return self in (State.PENDING, State.PUBLISHED)
-
-
-class DatasetState(StrEnum):
-    """Of a whole dataset that listings hide."""
-
-    REMOVED = "removed"
-    DELETING = "deleting"
-    DELETED = "deleted"
-
-
-class Kind(StrEnum):
-    FILE = "file"
-    TREE = "tree"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """One content of a dataset, under a number that may change and an `id` that never does."""
-
-    number: int
-    id: str
-    state: State
-    oid: Oid
-    size: int
-    created: str
-    author: str
-    message: str = ""
-    parent: str | None = None
-    rollback_of: str | None = None
-    encodings: Mapping[str, int] = field(default_factory=dict)
-    published: str | None = None
-    commit: str | None = None
-    deleting: str | None = None
-    reason: str | None = None
-    deleted: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return f"v{self.number}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
-    """A tracked file or folder; versions newest first."""
-
-    name: str
-    kind: Kind
-    state: DatasetState | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    versions: tuple[Version, ...] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def latest(self) -> Version | None:
-        """The version that a working file should have; None where nothing is left."""
-        return next((v for v in self.versions if v.state.is_live), None)
-
-    @property
-    def is_listed(self) -> bool:
-        return self.state is None and self.latest is not None
-
-    def by_id(self, entry: str) -> Version | None:
-        return next((v for v in self.versions if v.id == entry), None)
-
-    def version(self, text: str | None) -> Version:
-        """`v3`, `3`, an entry id, or None for the latest. Raises UnknownVersion."""
-        if text is None:
-            if self.latest is None:
-                raise UnknownVersion(f"{self.name} has no version left", hints=[f"git data log {self.name}"])
-            return self.latest
-        found = [v for v in self.versions if text in (v.name, v.name[1:], v.id)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(v.id for v in found)
-            raise UnknownVersion(
-                f"{self.name} has {len(found)} versions {text}, from merged branches: {ids}",
-                hints=[f"git data pull {self.name}@{found[0].id}", "git data resolve"],
-            )
-        known = ", ".join(v.name for v in self.versions[:8]) or "none"
-        raise UnknownVersion(f"{self.name} has no version {text}; it has {known}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +58,9 @@ class Manifest:
     datasets: Mapping[str, Dataset] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_extra(self.extra, MANIFEST_FIELDS)
+
     def __iter__(self) -> Iterator[Dataset]:
         return iter(self.datasets.values())
 
@@ -137,10 +69,12 @@ class Manifest:
         if name in self.datasets:
             return self.datasets[name]
         import difflib
+        import shlex
 
-        close = difflib.get_close_matches(name, self.datasets, 1)
-        hints = [f"git data ls            # did you mean {close[0]}?"] if close else ["git data ls"]
-        raise UnknownDataset(f"there is no dataset {name!r} in {FILE_NAME}", hints=hints)
+        close = difflib.get_close_matches(name, self.datasets, 1) if len(name) <= MAX_NAME else []
+        hints = [f"git data log {shlex.quote(close[0])}"] if close else ["git data ls"]
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise UnknownDataset(f"there is no dataset {name[:120]!r} in {FILE_NAME}{meant}", hints=hints)
 
     def listed(self) -> list[Dataset]:
         return [d for d in self if d.is_listed]
@@ -151,31 +85,43 @@ class Manifest:
                 yield dataset, version
 
     def with_datasets(self, datasets: Iterable[Dataset]) -> "Manifest":
-        """The same manifest with these datasets, sorted and checked against each other."""
-        ordered = {d.name: d for d in sorted(datasets, key=lambda d: d.name.encode())}
-        check_together(ordered)
-        return Manifest(ordered, self.extra)
+        """The same manifest with these datasets, sorted and checked against each other (NameRefused)."""
+        ordered = sorted(datasets, key=_by_name)
+        check_together(d.name for d in ordered)
+        return Manifest({d.name: d for d in ordered}, self.extra)
 
     def put(self, dataset: Dataset) -> "Manifest":
         """With this dataset in place of the one of its name."""
-        return self.with_datasets((dict(self.datasets) | {dataset.name: dataset}).values())
+        if dataset.name in self.datasets:
+            return Manifest({**self.datasets, dataset.name: dataset}, self.extra)
+        return self.with_datasets([*self, dataset])
 
     def drop(self, name: str) -> "Manifest":
-        return self.with_datasets(d for d in self if d.name != name)
+        return Manifest({d.name: d for d in self if d.name != name}, self.extra)
+
+
+def _by_name(dataset: Dataset) -> str:
+    """Sorts by code points, which is the order of the UTF-8 bytes."""
+    return dataset.name
 
 
 def loads(data: bytes, *, what: str = FILE_NAME) -> Manifest:
     """Read a manifest, canonical or not. Raises ManifestError (NameRefused for names)."""
-    if _CONFLICT.search(data):
-        raise ManifestError(f"{what} holds conflict markers of a merge", hints=["git data resolve"])
-    value = _mapping(strictjson.loads(data, what=what), what)
+    try:
+        value = fields.mapping(strictjson.loads(data, what=what), what)
+    except ManifestError as error:
+        # Only now: what parses cannot hold them, for no line of it starts with < or >.
+        if len(data) <= strictjson.MAX_BYTES and _CONFLICT.search(data):
+            raise ManifestError(
+                f"{what} holds conflict markers of a merge", hints=["git data resolve"]
+            ) from error
+        raise
     form = value.get("format")
     if form != FORMAT:
         raise _other_format(form, what)
-    raw = _mapping(value.get("datasets"), f"{what}: datasets")
+    raw = fields.mapping(value.get("datasets"), f"{what}: datasets")
     datasets = [_dataset(name, item, what) for name, item in raw.items()]
-    extra = {k: v for k, v in value.items() if k not in ("format", "datasets")}
-    manifest = Manifest({}, extra).with_datasets(datasets)
+    manifest = Manifest({}, fields.unknown(value, MANIFEST_FIELDS)).with_datasets(datasets)
     _check_ids(manifest, what)
     return manifest
 
@@ -184,37 +130,18 @@ def dumps(manifest: Manifest) -> bytes:
     """The one canonical encoding."""
     body: dict[str, Any] = {
         "format": FORMAT,
-        "datasets": {d.name: _plain_dataset(d) for d in manifest},
+        "datasets": {d.name: _plain_dataset(d) for d in sorted(manifest, key=_by_name)},
     }
-    return strictjson.dumps(body | _sorted(manifest.extra))
-
-
-def parse_number(text: str) -> int:
-    """`v12` → 12; ValueError for anything else."""
-    match = _NUMBER.fullmatch(text)
-    if not match:
-        raise ValueError(f"not a version number: {text[:40]!r}")
-    return int(match[1])
-
-
-def version_order(version: Version) -> tuple[int, str]:
-    """Newest first is the reverse of this."""
-    return version.number, version.id
+    return strictjson.dumps(body | strictjson.canonical(manifest.extra))
 
 
 def _other_format(form: object, what: str) -> ManifestError:
     if isinstance(form, str) and form.startswith("git-data/manifest/"):
         return ManifestError(
-            f"{what} has the format {form[:60]}, written by a newer git-datamanager than this one",
+            f"{what} has the format {form[:60]!r}, written by a newer git-datamanager than this one",
             hints=["pip install --upgrade git-datamanager"],
         )
     return ManifestError(f"{what} is not a manifest of git data (format {str(form)[:60]!r})")
-
-
-def _mapping(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ManifestError(f"{where} is not an object")
-    return value
 
 
 def _check_ids(manifest: Manifest, what: str) -> None:
@@ -225,33 +152,23 @@ def _check_ids(manifest: Manifest, what: str) -> None:
         seen[version.id] = dataset.name
 
 
-_DATASET_FIELDS = ("kind", "state", "options", "versions")
-
-
 def _dataset(name: str, value: object, what: str) -> Dataset:
-    where = f"{what}: {name[:120]}"
-    raw = _mapping(value, where)
     check_name(name)
+    where = f"{what}: {name[:120]}"
+    raw = fields.mapping(value, where)
     versions = raw.get("versions")
     if not isinstance(versions, list):
         raise ManifestError(f"{where}: versions is not a list")
-    read = [_version(item, where) for item in versions]
+    kind = fields.choice(Kind, raw.get("kind"), f"{where}: kind")
+    read = [_version(item, kind, where) for item in versions]
     return Dataset(
         name=name,
-        kind=_choice(Kind, raw.get("kind"), f"{where}: kind"),
-        state=_choice(DatasetState, raw["state"], f"{where}: state") if "state" in raw else None,
+        kind=kind,
+        state=fields.choice(DatasetState, raw["state"], f"{where}: state") if "state" in raw else None,
         options=_options(raw.get("options", {}), where),
         versions=tuple(sorted(read, key=version_order, reverse=True)),
-        extra={k: v for k, v in raw.items() if k not in _DATASET_FIELDS},
+        extra=fields.unknown(raw, DATASET_FIELDS),
     )
-
-
-def _choice(kind: type[E], value: Any, where: str) -> E:
-    try:
-        return kind(value)
-    except ValueError as error:
-        known = ", ".join(kind)
-        raise ManifestError(f"{where} is {str(value)[:40]!r}, not one of {known}") from error
 
 
 _OPTION_FIELDS = ("key", "encoding", "storage_class", "tags", "title", "description", "max_diff_rows")
@@ -262,12 +179,14 @@ _OPTION_TYPES: dict[str, type] = {
 
 
 def _options(value: object, where: str) -> dict[str, Any]:
-    options = _mapping(value, f"{where}: options")
+    options = fields.mapping(value, f"{where}: options")
     for key, wanted in _OPTION_TYPES.items():
         if key in options and not _is(options[key], wanted):
             raise ManifestError(f"{where}: option {key} is not {_ARTICLES[wanted]}")
     if options.get("encoding", "auto") not in ("auto", "identity", "zstd"):
         raise ManifestError(f"{where}: option encoding is not one of auto, identity, zstd")
+    if options.get("max_diff_rows", 0) < 0:
+        raise ManifestError(f"{where}: option max_diff_rows is negative")
     return options
 
 
@@ -280,108 +199,67 @@ def _is(value: object, wanted: type) -> bool:
     return isinstance(value, wanted) and not isinstance(value, bool)
 
 
-_VERSION_FIELDS = (
-    "version", "id", "state", "oid", "size", "created", "author", "message", "parent", "rollback_of",
-    "encodings", "published", "commit", "deleting", "reason", "deleted",
-)  # fmt: skip
+# The time that every entry of this state has.
+_STAMPS = {State.PUBLISHED: "published", State.DELETING: "deleting", State.DELETED: "deleted"}
 
 
-def _version(value: object, where: str) -> Version:
-    raw = _mapping(value, f"{where}: a version")
-    where = f"{where} {str(raw.get('version', '?'))[:40]}"
-    size = raw.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise ManifestError(f"{where}: size is not a number of bytes")
+def _version(value: object, kind: Kind, where: str) -> Version:
+    raw = fields.mapping(value, f"{where}: a version")
+    number = fields.checked(raw, "version", fields.parse_number, where)
+    where = f"{where} v{number}"
     version = Version(
-        number=_checked(raw, "version", parse_number, where),
-        id=_checked(raw, "id", _ulid, where),
-        state=_choice(State, raw.get("state"), f"{where}: state"),
-        oid=_checked(raw, "oid", Oid.parse, where),
-        size=size,
-        created=_checked(raw, "created", _time, where),
-        author=_checked(raw, "author", str, where),
-        message=_checked(raw, "message", str, where, default=""),
-        parent=_optional(raw, "parent", _ulid, where),
-        rollback_of=_optional(raw, "rollback_of", _ulid, where),
+        number=number,
+        id=fields.checked(raw, "id", fields.ulid, where),
+        state=fields.choice(State, raw.get("state"), f"{where}: state"),
+        oid=fields.checked(raw, "oid", Oid.parse, where),
+        size=fields.byte_count(raw.get("size"), f"{where}: size"),
+        created=fields.checked(raw, "created", fields.time, where),
+        author=fields.checked(raw, "author", str, where),
+        message=fields.checked(raw, "message", str, where, default=""),
+        parent=fields.optional(raw, "parent", fields.ulid, where),
+        rollback_of=fields.optional(raw, "rollback_of", fields.ulid, where),
         encodings=_encodings(raw.get("encodings", {}), where),
-        published=_optional(raw, "published", _time, where),
-        commit=_optional(raw, "commit", _commit, where),
-        deleting=_optional(raw, "deleting", _time, where),
-        reason=_optional(raw, "reason", str, where),
-        deleted=_optional(raw, "deleted", _time, where),
-        extra={k: v for k, v in raw.items() if k not in _VERSION_FIELDS},
+        published=fields.optional(raw, "published", fields.time, where),
+        commit=fields.optional(raw, "commit", fields.commit, where),
+        deleting=fields.optional(raw, "deleting", fields.time, where),
+        reason=fields.optional(raw, "reason", str, where),
+        deleted=fields.optional(raw, "deleted", fields.time, where),
+        extra=fields.unknown(raw, VERSION_FIELDS),
     )
-    if (version.size == 0) != (version.oid == EMPTY):
+    stamp = _STAMPS.get(version.state)
+    if stamp and stamp not in raw:
+        raise ManifestError(f"{where}: it is {version.state} without the time {stamp!r}")
+    # A folder of empty files has no bytes either: there, size 0 does not tell the oid.
+    if (version.size != 0) if version.oid == EMPTY else (version.size == 0 and kind is Kind.FILE):
         raise ManifestError(f"{where}: size {version.size} and {version.oid} contradict each other")
     return version
 
 
-def _checked(
-    raw: Mapping[str, Any], key: str, read: Callable[[str], T], where: str, *, default: str | None = None
-) -> T:
-    value = raw.get(key, default)
-    if not isinstance(value, str):
-        raise ManifestError(f"{where}: {key} is missing or not a string")
-    try:
-        return read(value)
-    except ValueError as error:
-        raise ManifestError(f"{where}: {key}: {error}") from error
-
-
-def _optional(raw: Mapping[str, Any], key: str, read: Callable[[str], T], where: str) -> T | None:
-    return _checked(raw, key, read, where) if key in raw else None
-
-
-def _ulid(text: str) -> str:
-    if not is_ulid(text):
-        raise ValueError(f"not a ULID: {text[:40]!r}")
-    return text
-
-
-def _time(text: str) -> str:
-    if not _TIME.fullmatch(text):
-        raise ValueError(f"not a UTC time to the second: {text[:40]!r}")
-    return text
-
-
-def _commit(text: str) -> str:
-    if not _COMMIT.fullmatch(text):
-        raise ValueError(f"not a full commit id: {text[:80]!r}")
-    return text
-
-
 def _encodings(value: object, where: str) -> dict[str, int]:
     """`zstd`, or `delta:<oid of the base>`, each with its size in bytes."""
-    encodings = _mapping(value, f"{where}: encodings")
+    encodings = fields.mapping(value, f"{where}: encodings")
     for name, size in encodings.items():
-        kind, _, base = name.partition(":")
         try:
-            if kind == "delta":
-                Oid.parse(base)
-            elif name != "zstd":
-                raise ValueError("not an encoding this version of the format has")
+            encoding = Encoding.parse(name)
         except ValueError as error:
             raise ManifestError(f"{where}: encoding {name[:90]!r}: {error}") from error
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise ManifestError(f"{where}: encoding {name[:90]!r} has no size")
+        if encoding.kind == "identity":
+            raise ManifestError(f"{where}: identity is no encoding to list: its size is {'size'!r}")
+        fields.byte_count(size, f"{where}: the size of encoding {name[:90]!r}")
     return encodings
-
-
-def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: values[key] for key in sorted(values, key=str.encode)}
 
 
 def _plain_dataset(dataset: Dataset) -> dict[str, Any]:
     known = {key: dataset.options[key] for key in _OPTION_FIELDS if key in dataset.options}
-    rest = {key: value for key, value in dataset.options.items() if key not in known}
+    rest = fields.unknown(dataset.options, _OPTION_FIELDS)
     body: dict[str, Any] = {"kind": str(dataset.kind)}
     if dataset.state:
         body["state"] = str(dataset.state)
     if dataset.options:
-        body["options"] = known | _sorted(rest)
+        body["options"] = known | strictjson.canonical(rest)
     ordered = sorted(dataset.versions, key=version_order, reverse=True)
     body["versions"] = [plain_version(v) for v in ordered]
-    return body | _sorted(dataset.extra)
+    return body | strictjson.canonical(dataset.extra)
 
 
 def plain_version(version: Version) -> dict[str, Any]:
@@ -397,11 +275,12 @@ def plain_version(version: Version) -> dict[str, Any]:
         "message": version.message,
         "parent": version.parent,
         "rollback_of": version.rollback_of,
-        "encodings": _sorted(version.encodings) or None,
+        "encodings": strictjson.canonical(version.encodings) or None,
         "published": version.published,
         "commit": version.commit,
         "deleting": version.deleting,
         "reason": version.reason,
         "deleted": version.deleted,
     }
-    return {key: value for key, value in values.items() if value is not None} | _sorted(version.extra)
+    known = {key: value for key, value in values.items() if value is not None}
+    return known | strictjson.canonical(version.extra)
