@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 
 from git_datamanager.errors import Conflict, DataError, ManifestError, NotFound, UnknownVersion
 from git_datamanager.model.manifest import (
+    MAX_NUMBER,
     Dataset,
     DatasetState,
     Kind,
     Manifest,
     State,
     Version,
-    version_order,
 )
 from git_datamanager.model.names import check_name
+from git_datamanager.model.numbers import settled
 from git_datamanager.model.oid import Oid
 
 
@@ -35,6 +36,7 @@ def add_version(
     draft: Draft,
     *,
     committed: Collection[str],
+    kind: Kind = Kind.FILE,
     rollback_of: str | None = None,
 ) -> Manifest:
     """Put a new pending version on top.
@@ -43,15 +45,14 @@ def add_version(
     replaced, the others stay and the new one is stacked. The same manifest comes back where the
     latest version left has these bytes already.
     """
-    existing = manifest.datasets.get(check_name(name))
-    if existing is not None and existing.kind is not Kind.FILE:
-        raise Conflict(f"{name} is a folder in the manifest: it cannot become a file")
-    dataset = existing or Dataset(name=name, kind=Kind.FILE)
+    dataset = manifest.datasets.get(check_name(name)) or Dataset(name=name, kind=kind)
+    if dataset.kind is not kind:
+        raise Conflict(f"{name} is a {_NOUNS[dataset.kind]} in the manifest: it cannot become another thing")
     kept = replace(_without_uncommitted(dataset, committed), state=None)
     if kept.latest is not None and kept.latest.oid == oid and rollback_of is None:
         return manifest.put(kept)
     version = Version(
-        number=max((v.number for v in kept.versions), default=0) + 1,
+        number=_next_number(kept),
         id=draft.id,
         state=State.PENDING,
         oid=oid,
@@ -65,6 +66,16 @@ def add_version(
     return manifest.put(replace(kept, versions=(version, *kept.versions)))
 
 
+_NOUNS = {Kind.FILE: "file", Kind.TREE: "folder"}
+
+
+def _next_number(dataset: Dataset) -> int:
+    highest = max((v.number for v in dataset.versions), default=0)
+    if highest >= MAX_NUMBER:
+        raise ManifestError(f"{dataset.name} has used up its version numbers (v{highest})")
+    return highest + 1
+
+
 def _without_uncommitted(dataset: Dataset, committed: Collection[str]) -> Dataset:
     kept = [v for v in dataset.versions if v.state is not State.PENDING or v.id in committed]
     return replace(dataset, versions=tuple(kept))
@@ -73,21 +84,35 @@ def _without_uncommitted(dataset: Dataset, committed: Collection[str]) -> Datase
 def roll_back(
     manifest: Manifest, name: str, to: str, draft: Draft, *, committed: Collection[str]
 ) -> Manifest:
-    """A new pending version with the bytes of an older one."""
+    """A new pending version with the bytes of an older one.
+
+    Where the older one is the latest that HEAD holds, the drafts on top of it are dropped instead.
+    """
     dataset = manifest.dataset(name)
     target = dataset.version(to)
     if target.state is State.DELETED:
         raise UnknownVersion(f"{name} {target.name} was deleted on {target.deleted}: its bytes may be gone")
-    latest = _without_uncommitted(dataset, committed).latest
-    if dataset.state is None and latest is not None and latest.oid == target.oid:
-        raise Conflict(f"{name} {latest.name} has the bytes of {target.name} already: nothing to roll back")
-    if target.state is State.PENDING and target.id not in committed:
+    kept = _without_uncommitted(dataset, committed)
+    if target not in kept.versions:
         raise Conflict(
             f"{name} {target.name} is not committed yet: rolling back to it would replace it",
-            hints=[f'git commit -m "{target.message or name}"'],
+            hints=["git commit"],
+        )
+    if dataset.state is None and kept.latest is not None and kept.latest.oid == target.oid:
+        if kept.versions != dataset.versions:
+            return manifest.put(kept)
+        raise Conflict(
+            f"{name} {kept.latest.name} has the bytes of {target.name} already: nothing to roll back"
         )
     return add_version(
-        manifest, name, target.oid, target.size, draft, committed=committed, rollback_of=target.id
+        manifest,
+        name,
+        target.oid,
+        target.size,
+        draft,
+        committed=committed,
+        kind=dataset.kind,
+        rollback_of=target.id,
     )
 
 
@@ -122,9 +147,11 @@ def _mark(version: Version, time: str, reason: str | None) -> Version:
 def rename(manifest: Manifest, old: str, new: str) -> Manifest:
     """The versions and their ids go with the name."""
     dataset = manifest.dataset(old)
+    check_name(new)
     if new in manifest.datasets:
-        raise Conflict(f"there is a dataset {new!r} already")
-    return manifest.drop(old).put(replace(dataset, name=check_name(new)))
+        state = manifest.datasets[new].state
+        raise Conflict(f"there is a dataset {new!r} already" + (f", {state}" if state else ""))
+    return manifest.drop(old).put(replace(dataset, name=new))
 
 
 def remove(manifest: Manifest, name: str, *, committed: Collection[str]) -> Manifest:
@@ -147,8 +174,8 @@ class Publication:
 
 def finalize(manifest: Manifest, confirmed: Mapping[str, Publication], time: str) -> Manifest:
     """Confirmed pending entries become published, merged deletions become tombstones."""
-    settled = settle_numbers(manifest)
-    return settled.with_datasets(_finalized(dataset, confirmed, time) for dataset in settled)
+    settled_first = settle_numbers(manifest)
+    return settled_first.with_datasets(_finalized(dataset, confirmed, time) for dataset in settled_first)
 
 
 def _finalized(dataset: Dataset, confirmed: Mapping[str, Publication], time: str) -> Dataset:
@@ -166,23 +193,8 @@ def _final_version(version: Version, seen: Publication | None, time: str) -> Ver
 
 
 def settle_numbers(manifest: Manifest) -> Manifest:
-    """Give colliding version numbers their final ones: what is pending follows, in the order of `id`."""
-    return manifest.with_datasets(_settled(dataset) for dataset in manifest)
-
-
-def _settled(dataset: Dataset) -> Dataset:
-    numbers = [v.number for v in dataset.versions]
-    if len(set(numbers)) == len(numbers):
-        return dataset
-    fixed = [v for v in dataset.versions if v.state is not State.PENDING]
-    fixed_numbers = [v.number for v in fixed]
-    if len(set(fixed_numbers)) != len(fixed_numbers):
-        raise ManifestError(f"{dataset.name}: two published entries share a version number")
-    highest = max(fixed_numbers, default=0)
-    pending = sorted((v for v in dataset.versions if v.state is State.PENDING), key=lambda v: v.id)
-    renumbered = [replace(v, number=highest + n) for n, v in enumerate(pending, 1)]
-    ordered = sorted([*fixed, *renumbered], key=version_order, reverse=True)
-    return replace(dataset, versions=tuple(ordered))
+    """Give colliding version numbers their final ones: model/numbers.py has the rules. Never raises."""
+    return manifest.with_datasets(settled(dataset) for dataset in manifest)
 
 
 def committed_ids(manifests: Iterable[Manifest]) -> frozenset[str]:
