@@ -1,0 +1,123 @@
+"""Merging manifest.json: the driver Git calls, and `git data resolve` for what is left over."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from git_datamanager import fsio
+from git_datamanager.errors import Conflict, DataError, ManifestError
+from git_datamanager.manager import DataManager
+from git_datamanager.model import manifest as model
+from git_datamanager.model.manifest import Manifest
+from git_datamanager.model.merge import Clash, merge
+
+_MARKED = re.compile(
+    rb"(?ms)^<{7,}[^\n]*\n(?P<ours>.*?)(?:^\|{7,}[^\n]*\n(?P<base>.*?))?^={7,}\n(?P<theirs>.*?)^>{7,}[^\n]*\n"
+)
+
+
+def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> tuple[Clash, ...]:
+    """Unite two manifests in the file of `ours`, as Git asks a merge driver to.
+
+    With clashes the file is a valid manifest too: all versions of both sides, and `ours` where a person
+    must decide. Raises ManifestError, leaving the file alone, where a side cannot be read.
+    """
+    old, mine, other = (
+        _side(path.read_bytes(), f"{name} of {side}")
+        for path, side in ((base, "the common ancestor"), (ours, "this side"), (theirs, "the other side"))
+    )
+    merged = merge(old, mine, other)
+    fsio.write_durably(ours, model.dumps(merged.manifest))
+    return merged.clashes
+
+
+def _side(data: bytes, what: str) -> Manifest:
+    """Both sides added the file: Git gives an empty ancestor."""
+    return model.loads(data, what=what) if data.strip() else Manifest()
+
+
+class Resolved(NamedTuple):
+    """What `resolve` made of the manifest; with clashes left nothing was written."""
+
+    clashes: tuple[Clash, ...]
+    is_changed: bool
+
+
+class _Sides(NamedTuple):
+    base: Manifest
+    ours: Manifest
+    theirs: Manifest
+
+
+def resolve(manager: DataManager, take: str | None = None) -> Resolved:
+    """Merge a manifest that Git left in conflict, or that holds markers; write and stage it.
+
+    `take` ("ours" or "theirs", in Git's sense: in a rebase `ours` is the branch one rebases onto) decides
+    every clash. Without a conflict the manifest is brought into its canonical form.
+    """
+    data = manager.manifests.path.read_bytes() if manager.manifests.path.is_file() else b""
+    sides = _unmerged(manager) or _marked(manager, data)
+    if sides is None:
+        return _stage(manager, manager.manifests.current(), data)
+    mine, other = (sides.theirs, sides.ours) if take == "theirs" else (sides.ours, sides.theirs)
+    merged = merge(sides.base, mine, other)
+    if merged.clashes and take is None:
+        return Resolved(merged.clashes, is_changed=False)
+    if take is None:
+        _keep_edits(manager, data, merged.manifest)
+    return _stage(manager, merged.manifest, data)
+
+
+def _stage(manager: DataManager, manifest: Manifest, before: bytes) -> Resolved:
+    manager.manifests.write(manifest)
+    manager.git.stage([model.FILE_NAME])
+    return Resolved((), is_changed=model.dumps(manifest) != before)
+
+
+def _unmerged(manager: DataManager) -> _Sides | None:
+    """The three stages of the index; a side that deleted the file counts as empty."""
+    if not manager.git.output("ls-files", "-u", "--", model.FILE_NAME):
+        return None
+    blobs = manager.git.blobs([f":{stage}:{model.FILE_NAME}" for stage in (1, 2, 3)])
+    names = ("the common ancestor", "this side", "the other side")
+    return _Sides(
+        *(_side(blob or b"", f"{model.FILE_NAME} of {n}") for blob, n in zip(blobs, names, strict=True))
+    )
+
+
+def _marked(manager: DataManager, data: bytes) -> _Sides | None:
+    """The sides of a file with conflict markers whose stages are gone (it was added as it was)."""
+    if not _MARKED.search(data):
+        return None
+    ours = _side(_MARKED.sub(rb"\g<ours>", data), "this side of the markers")
+    theirs = _side(_MARKED.sub(rb"\g<theirs>", data), "the other side of the markers")
+    return _Sides(_ancestor(manager, data), ours, theirs)
+
+
+def _ancestor(manager: DataManager, data: bytes) -> Manifest:
+    """From diff3 markers, else from the merge at hand; an empty one takes nothing away from any side."""
+    if all(match["base"] is not None for match in _MARKED.finditer(data)):
+        return _side(_MARKED.sub(rb"\g<base>", data), "the common ancestor in the markers")
+    commit = manager.git.answer("merge-base", "HEAD", "MERGE_HEAD")
+    try:
+        return manager.manifests.at(commit) if commit else Manifest()
+    except DataError:
+        return Manifest()
+
+
+def _keep_edits(manager: DataManager, data: bytes, merged: Manifest) -> None:
+    """Nobody's work by hand is replaced: a valid file that no side and no merge wrote is a decision."""
+    stages = manager.git.blobs([f":{stage}:{model.FILE_NAME}" for stage in (1, 2, 3)])
+    if not data or data in (model.dumps(merged), *stages):
+        return
+    try:
+        model.loads(data)
+    except ManifestError:
+        return
+    raise Conflict(
+        f"{model.FILE_NAME} was edited since the merge began: it was left as it is",
+        hints=[
+            f"git add -f {model.FILE_NAME}   # takes your edit",
+            "git data resolve --ours   # or --theirs: merges anew, without it",
+        ],
+    )
