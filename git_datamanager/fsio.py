@@ -8,7 +8,6 @@ symbolic link (CVE-2021-21300, CVE-2024-32002 are what happens else).
 
 import errno
 import os
-import secrets
 import stat as stat_module
 import sys
 from collections.abc import Callable, Iterator
@@ -52,7 +51,7 @@ def fsync_folder(path: str | os.PathLike[str]) -> None:
 @contextmanager
 def new_temp(folder: Path, *, mode: int = 0o600) -> Iterator[tuple[BinaryIO, Path]]:
     """A new file with a name nobody can guess; whatever is left of it afterwards is removed."""
-    path = folder / f"{TEMP_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+    path = folder / f"{TEMP_PREFIX}{os.getpid()}-{os.urandom(8).hex()}"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY, mode)
     try:
         with os.fdopen(fd, "r+b") as file:
@@ -156,7 +155,7 @@ class Folder(AbstractContextManager["Folder"]):
     @contextmanager
     def new_temp(self) -> Iterator[tuple[BinaryIO, str]]:
         """A temporary file beside the leaf; removed afterwards unless it was renamed away."""
-        name = f"{TEMP_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
+        name = f"{TEMP_PREFIX}{os.getpid()}-{os.urandom(8).hex()}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
         fd = os.open(self._at(name), flags, 0o600, dir_fd=self._fd)
         try:

@@ -14,11 +14,11 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from git_datamanager.errors import DataError, SettingsError
 from git_datamanager.events import Progress, silent, warn
 from git_datamanager.model.oid import Oid
-from git_datamanager.objects import ObjectStore
 from git_datamanager.workspace.cache import Cache
 from git_datamanager.workspace.git import Git, open_git
 from git_datamanager.workspace.journal import Journal
@@ -27,6 +27,9 @@ from git_datamanager.workspace.remotes import Remotes, Trust
 from git_datamanager.workspace.settings import Settings, is_initialised, load
 from git_datamanager.workspace.statecache import StateCache
 from git_datamanager.workspace.worktree import WorkTree
+
+if TYPE_CHECKING:
+    from git_datamanager.objects import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class DataManager:
         git = open_git(path)
         settings = load(git)
         if not is_initialised(git) and not settings.get("data.remote.staging.url"):
-            raise DataError("git data is not set up in this repository", hints=["git data init"])
+            raise DataError(
+                "git data is not set up in this repository: nothing was done", hints=["git data init"]
+            )
         for text in settings.warnings:
             warn(progress, text)
         return cls(git, settings, progress)
@@ -62,7 +67,7 @@ class DataManager:
 
     @cached_property
     def journal(self) -> Journal:
-        return Journal(self.state_folder / "journal.db", self._user(), lambda text: warn(self.progress, text))
+        return Journal(self.state_folder / "journal.db", self._user, lambda text: warn(self.progress, text))
 
     @cached_property
     def cache(self) -> Cache:
@@ -82,7 +87,7 @@ class DataManager:
     def remotes(self) -> Remotes:
         return Remotes(self.git, self.settings, Trust(self.state_folder / "trust"))
 
-    def store(self, role: str) -> ObjectStore:
+    def store(self, role: str) -> "ObjectStore":
         """`staging` or `production`. Raises Untrusted, SettingsError; sends nothing yet."""
         return self.remotes.open(role)
 

@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +142,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _crashed() -> int:
     """Something nobody thought of: say so in one line and keep the details in a file."""
+    import traceback
+
     render.finish_progress()
     text = traceback.format_exc()
     if os.environ.get("GIT_DATA_TRACE") == "2":

@@ -29,20 +29,20 @@ def install_for_init(*, no_hooks: bool) -> str:
     git = open_git()
     if no_hooks:
         git.set_config("data.hooks", "none")
-        from git_datamanager.workspace import hooks_install
+        from git_datamanager.workspace.drivers import configure_drivers
 
-        hooks_install.configure_drivers(git)
+        configure_drivers(git)
         return "no hooks: run git data upload before you push"
     mode = load(git).choice("data.hooks")
     return _install(git, mode) if mode != "none" else "no hooks (data.hooks=none)"
 
 
 def _install(git: "Git", mode: str) -> str:
-    from git_datamanager.workspace import hooks_install
-    from git_datamanager.workspace.hooks_install import Deed
+    from git_datamanager.workspace.drivers import configure_drivers
+    from git_datamanager.workspace.hooks_install import Deed, install
 
-    hooks_install.configure_drivers(git)
-    steps = hooks_install.install(git, mode)
+    configure_drivers(git)
+    steps = install(git, mode)
     left = [step for step in steps if step.deed is Deed.LEFT]
     done = len(steps) - len(left)
     how = "config" if any(step.deed is Deed.CONFIGURED for step in steps) else "files"

@@ -1,14 +1,16 @@
 """git data status, ls, log, show."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from git_datamanager.cli import options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import EXIT_NEGATIVE
-from git_datamanager.ops.listing import Logged
 from git_datamanager.ops.status import Row, Stage, Status, Work
+
+if TYPE_CHECKING:
+    from git_datamanager.ops.listing import Logged
 
 _STAGE_LETTERS = {
     Stage.NEW: "A",
@@ -206,11 +208,11 @@ def log(names: tuple[str, ...], revision: str | None, as_json: bool, quiet: bool
         _print_logged(entry)
 
 
-def _logged_json(entry: Logged) -> dict[str, Any]:
+def _logged_json(entry: "Logged") -> dict[str, Any]:
     return {**options.version_json(entry.dataset, entry.version), "commit": entry.commit}
 
 
-def _print_logged(entry: Logged) -> None:
+def _print_logged(entry: "Logged") -> None:
     version = entry.version
     words = [
         version.name.ljust(5),

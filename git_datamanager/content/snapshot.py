@@ -6,7 +6,6 @@ CI would stay green over it. The backup of a quiescent database is never used: i
 counter and so has another sha256 than the file (docs/adr/0005-sqlite-in-place.md).
 """
 
-import hashlib
 import os
 import sqlite3
 import sys
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote
 
 from git_datamanager.errors import Conflict, Locked
 
@@ -51,6 +49,8 @@ def capture(path: Path, target: Path) -> None:
     Reads through a read-only connection: neither the database nor its logs change. Raises Locked
     where a writer does not let go, Conflict where its journal waits for a recovery.
     """
+    from urllib.parse import quote
+
     uri = f"file:{quote(str(path.absolute()))}?mode=ro"
     try:
         with (
@@ -81,6 +81,8 @@ def _unreadable(path: Path, error: sqlite3.Error) -> Conflict:
 
 def hash_file(file: BinaryIO, advance: Callable[[int], None] | None = None) -> tuple[str, int]:
     """The sha256 (hex) and size of all that is left to read, in constant memory."""
+    import hashlib
+
     digest, size = hashlib.sha256(), 0
     buffer = bytearray(_CHUNK)
     view = memoryview(buffer)

@@ -1,6 +1,5 @@
 """Content ids: `sha256:<64 lower-case hex digits>` of the plain bytes (FIPS 180-4)."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
@@ -27,6 +26,8 @@ class Oid:
 
     @classmethod
     def of(cls, data: bytes) -> "Oid":
+        import hashlib
+
         return cls(hashlib.sha256(data).hexdigest())
 
     def __str__(self) -> str:
@@ -38,4 +39,5 @@ class Oid:
         return self.hex[:12]
 
 
-EMPTY = Oid.of(b"")
+EMPTY = Oid("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+"""That of no bytes at all."""

@@ -3,8 +3,8 @@
 They order by time of creation and become keys (`receipts/<id>.json`), so they are checked like names.
 """
 
+import os
 import re
-import secrets
 import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -24,4 +24,4 @@ def encode_ulid(milliseconds: int, randomness: int) -> str:
 
 
 def new_ulid() -> str:
-    return encode_ulid(time.time_ns() // 1_000_000, secrets.randbits(80))
+    return encode_ulid(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))

@@ -93,7 +93,7 @@ def status(
         seen = manager.work.look(dataset.name, rehash=rehash)
         held = {role for role, url in urls.items() for oid in _oids(dataset) if url in holders.get(oid, ())}
         rows.append(_row(manager, dataset, head.datasets.get(dataset.name), seen, held, remote=remote))
-    return Status(manager.git.branch(), manager.git.head(), rows, staged == manifest)
+    return Status(*manager.git.where(), rows, staged == manifest)
 
 
 def _oids(dataset: Dataset) -> list[str]:

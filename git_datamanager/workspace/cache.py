@@ -5,18 +5,19 @@ copy below 64 MiB, and otherwise the clean working file itself counts as the loc
 read-only and are hashed again whenever they are used, so a damaged one heals by being dropped.
 """
 
-import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from git_datamanager import fsio
 from git_datamanager.content.snapshot import COMPANIONS, hash_file
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import new_ulid
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 SMALL = 64 << 20
 
@@ -85,6 +86,8 @@ class Cache:
             if size and fsio.reflink(file.fileno(), copy.fileno()):
                 oid, count = _oid_of(copy, advance)
             elif size <= SMALL or self._mode == "copy":
+                import hashlib
+
                 digest = hashlib.sha256()
                 count = fsio.copy_stream(file, copy, lambda block: _both(digest, advance, block))
                 oid = Oid(digest.hexdigest())
@@ -172,7 +175,7 @@ def _oid_of(file: BinaryIO, advance: Callable[[int], None]) -> tuple[Oid, int]:
     return Oid(digest), size
 
 
-def _both(digest: "hashlib._Hash", advance: Callable[[int], None], block: bytes) -> None:
+def _both(digest: "Hash", advance: Callable[[int], None], block: bytes) -> None:
     digest.update(block)
     advance(len(block))
 
@@ -182,7 +185,7 @@ def _move(folder: fsio.Folder, name: str, target: Path) -> None:
         folder.move_out(name, target)
     except OSError:  # another file system
         with folder.open_read(name) as file, target.open("xb") as copy:
-            shutil.copyfileobj(file, copy, fsio.BLOCK)
+            fsio.copy_stream(file, copy, lambda _: None)
             copy.flush()
             fsio.fsync_file(copy.fileno())
         folder.unlink(name)

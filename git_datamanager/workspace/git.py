@@ -55,7 +55,7 @@ class Git:
         """The top of the work tree. Raises DataError in a bare repository."""
         if self.top is None:
             raise DataError(
-                "this repository is bare: there are no working files here",
+                "this repository is bare: there are no working files here, and nothing was changed",
                 hints=["git clone it, or name a commit with --rev where the command takes one"],
             )
         return self.top
@@ -125,6 +125,14 @@ class Git:
         """The checked-out branch, None where HEAD is detached."""
         return self.answer("symbolic-ref", "--quiet", "--short", "HEAD")
 
+    def where(self) -> tuple[str | None, str | None]:
+        """The checked-out branch and the commit of HEAD, in one question to git."""
+        found = self.answer("rev-parse", "HEAD", "--symbolic-full-name", "HEAD")
+        if found is None:
+            return self.branch(), None
+        commit, _, name = found.partition("\n")
+        return name.removeprefix("refs/heads/") if name != "HEAD" else None, commit
+
     def tracked(self, names: Sequence[str]) -> set[str]:
         """Which of these files or folders hold something that is in the index."""
         out = self.output("ls-files", "-z", "--", *names) if names else ""
@@ -160,7 +168,7 @@ class Git:
         ident = self.answer("var", "GIT_AUTHOR_IDENT")
         if ident is None:
             raise SettingsError(
-                "Git does not know who you are, and a version names its author",
+                "Git does not know who you are, and a version names its author: nothing was changed",
                 hints=['git config user.name "Your Name"', "git config user.email you@example.org"],
             )
         return ident.rpartition("> ")[0] + ">"
@@ -213,7 +221,8 @@ def open_git(path: str | os.PathLike[str] = ".", *, env: Mapping[str, str] | Non
     lines = done.stdout.decode(errors="surrogateescape").split("\n")
     if len(lines) < 4:
         said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-        raise NotARepository(said or "not a Git repository", hints=["git init && git data init"])
+        said = said or "not a git repository"
+        raise NotARepository(f"{said}: nothing was done", hints=["git init && git data init"])
     inside, git_dir, common, prefix = lines[:4]
     top = Path(lines[4]) if inside == "true" and len(lines) > 5 else None
     here = dict(env or {})

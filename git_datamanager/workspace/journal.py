@@ -4,7 +4,6 @@ One SQLite file in the common Git directory (docs/spec/local-state-v1.md). It is
 condition: where it cannot be written (a read-only mount), work goes on and a warning is given.
 """
 
-import hashlib
 import json
 import sqlite3
 import time
@@ -72,7 +71,7 @@ def utc_now() -> str:
 class Journal:
     """Opened on first use; thread-safe enough for short statements, each its own transaction."""
 
-    def __init__(self, file: Path, user: str, on_trouble: Callable[[str], None]) -> None:
+    def __init__(self, file: Path, user: Callable[[], str], on_trouble: Callable[[str], None]) -> None:
         self._file = file
         self._user = user
         self._on_trouble = on_trouble
@@ -86,7 +85,7 @@ class Journal:
         details: dict[str, Any] = {}
         self._write(
             "INSERT INTO operations (id, verb, dataset, started, user, arguments) VALUES (?, ?, ?, ?, ?, ?)",
-            (entry, verb, dataset, utc_now(), self._user, json.dumps(arguments or {}, sort_keys=True)),
+            (entry, verb, dataset, utc_now(), self._user(), json.dumps(arguments or {}, sort_keys=True)),
         )
         outcome = Outcome.OK
         try:
@@ -100,6 +99,8 @@ class Journal:
 
     def _finish(self, entry: str, outcome: Outcome, duration: float, details: Mapping[str, Any]) -> None:
         """Close the row and chain it to the one that was closed before."""
+        import hashlib
+
         text = json.dumps(details, sort_keys=True, default=str)
         database = self._database
         if database is None:

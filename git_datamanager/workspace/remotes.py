@@ -4,17 +4,18 @@ An address that only tracked files name comes from whoever wrote the commit. Amb
 against any host, so no request leaves for such an address before somebody in this clone said yes.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from typing import TYPE_CHECKING
 
 from git_datamanager import fsio
 from git_datamanager.errors import NoCredentials, SettingsError, Untrusted
-from git_datamanager.objects import ObjectStore
 from git_datamanager.workspace.git import Git
 from git_datamanager.workspace.settings import ROLES, Settings, credential
+
+if TYPE_CHECKING:
+    from git_datamanager.objects import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Remote:
 
     @property
     def fingerprint(self) -> str:
+        import hashlib
+
         return hashlib.sha256(f"{self.role} {self.url}".encode()).hexdigest()
 
 
@@ -52,6 +55,8 @@ def _with_query(url: str, extra: dict[str, str]) -> str:
     """What stands in the URL wins over the settings beside it."""
     if not extra or url.startswith("file:"):
         return url
+    from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
     split = urlsplit(url)
     given = dict(parse_qsl(split.query))
     added = "&".join(f"{k}={quote(v, safe=':/')}" for k, v in extra.items() if k not in given)
@@ -91,24 +96,25 @@ class Remotes:
         self._git = git
         self._settings = settings
         self.trust = trust
-        self._open: dict[str, ObjectStore] = {}
+        self._open: dict[str, "ObjectStore"] = {}
 
     def remote(self, role: str) -> Remote:
         return remote(self._settings, role)
 
-    def open(self, role: str) -> ObjectStore:
+    def open(self, role: str) -> "ObjectStore":
         """The store behind a role. Raises Untrusted, SettingsError; asks nothing of the store yet."""
         if role not in self._open:
             self._open[role] = self._connect(self.remote(role))
         return self._open[role]
 
-    def _connect(self, place: Remote) -> ObjectStore:
+    def _connect(self, place: Remote) -> "ObjectStore":
         if not self.trust.covers(place):
             raise Untrusted(
                 f"the {place.role} store {place.url} is named only by tracked files: no request was sent",
                 hints=["git data trust"],
             )
         self._check_apart()
+        from git_datamanager.objects import ObjectStore
         from git_datamanager.storage.locate import Access, open_store, parse
 
         s = self._settings
