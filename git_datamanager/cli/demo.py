@@ -24,7 +24,7 @@ from git_datamanager.ops.demo import Chapter, Command, Scene, play
 )
 @options.json_output
 @options.talk
-def demo(keep: Path | None, as_json: bool, quiet: bool, verbose: int) -> int:  # noqa: ARG001
+def demo(keep: Path | None, as_json: bool, quiet: bool, verbose: int) -> int:
     """Play the whole story in a scratch folder: init, add, publish, pull, rollback, prune, delete.
 
     Runs every command for real, with a bare origin, two clones and two folders as stores. Needs no
@@ -44,7 +44,8 @@ def demo(keep: Path | None, as_json: bool, quiet: bool, verbose: int) -> int:  #
     if as_json:
         render.json("demo", _json(scenes, keep, failure))
     if failure is not None:
-        render.finish_progress()
+        if quiet and scenes and isinstance(scenes[-1], Command):
+            render.say(scenes[-1].output.rstrip("\n"))
         render.say(f"{render.paint('error:', 'error', stream='stderr')} {render.clean(str(failure))}")
         return failure.exit_code
     if not as_json and not quiet:
