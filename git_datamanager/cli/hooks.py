@@ -117,7 +117,7 @@ def _report(verb: str, steps: "list[Step]", keys: list[str], *, dry_run: bool, a
         render.out("nothing to do")
     for step in steps:
         if step.advice:
-            render.hint(f"{step.event}: another hook stands there; the lines to add:")
+            render.hint(f"{step.event} was left as it is; to have git data run there:")
             render.raw(step.advice)
 
 
