@@ -102,7 +102,10 @@ class LocalBranch:
     def __init__(self, git: Git, manifests: Manifests, name: str | None) -> None:
         current = git.branch()
         if name is None and current is None:
-            raise DataError("HEAD is detached: name the branch", hints=["git data publish --branch main"])
+            raise DataError(
+                "HEAD is detached: name the branch; nothing was published",
+                hints=["git data publish --branch main"],
+            )
         self.name = name or current or ""
         self._git = git
         self._manifests = manifests

@@ -16,6 +16,10 @@ from git_datamanager.workspace.git import Git
 INDEX = ":" + model.FILE_NAME
 HEAD = "HEAD:" + model.FILE_NAME
 _LOCK_SECONDS = 60
+_BACK_TO_HEAD = (
+    f"git diff HEAD -- {model.FILE_NAME}       # what changed since the last commit",
+    f"git checkout HEAD -- {model.FILE_NAME}   # back to it; what was added since is added again",
+)
 
 
 class Manifests:
@@ -39,9 +43,12 @@ class Manifests:
             found = self.several([INDEX, HEAD])
             data_found = next((m for m in found if m is not None), None)
             if data_found is None:
-                raise ManifestError(f"there is no {model.FILE_NAME} here", hints=["git data init"])
+                raise ManifestError(
+                    f"there is no {model.FILE_NAME} here: nothing was done", hints=["git data init"]
+                )
             return data_found
-        return model.loads(data)
+        with _explained(_BACK_TO_HEAD):
+            return model.loads(data)
 
     def _read(self) -> bytes | None:
         try:
@@ -49,7 +56,9 @@ class Manifests:
         except FileNotFoundError:
             return None
         if not stat_module.S_ISREG(found.st_mode):
-            raise ManifestError(f"{model.FILE_NAME} is a link or a folder: it was not read")
+            raise ManifestError(
+                f"{model.FILE_NAME} is a link or a folder: it was not read", hints=_BACK_TO_HEAD
+            )
         return self.path.read_bytes()
 
     def at(self, revision: str) -> Manifest:
@@ -57,14 +66,17 @@ class Manifests:
         commit = self._git.resolve(revision)
         found = self.several([f"{commit}:{model.FILE_NAME}"])[0]
         if found is None:
-            raise ManifestError(f"the commit {commit[:12]} holds no {model.FILE_NAME}")
+            raise ManifestError(
+                f"the commit {commit[:12]} holds no {model.FILE_NAME}: nothing was done",
+                hints=[f"git log --oneline -- {model.FILE_NAME}"],
+            )
         return found
 
     def several(self, specs: Sequence[str]) -> list[Manifest | None]:
         """The manifests behind `HEAD:manifest.json`, `:manifest.json`, …; None where there is none."""
         blobs = self._git.blobs(specs)
         return [
-            None if blob is None else model.loads(blob, what=spec)
+            None if blob is None else _read_blob(spec, blob)
             for spec, blob in zip(specs, blobs, strict=True)
         ]
 
@@ -139,3 +151,19 @@ class Manifests:
             return False
         fsio.write_durably(path, changed.encode())
         return True
+
+
+def _read_blob(spec: str, blob: bytes) -> Manifest:
+    """A manifest that Git holds: of the index (`:manifest.json`) or of a commit."""
+    revision = spec.partition(":")[0]
+    with _explained(_BACK_TO_HEAD if not revision else [f"git log -p -1 {revision} -- {model.FILE_NAME}"]):
+        return model.loads(blob, what=spec if revision else f"the staged {model.FILE_NAME}")
+
+
+@contextmanager
+def _explained(hints: Sequence[str]) -> Iterator[None]:
+    """Whoever reads a bad manifest hears that nothing happened, and how to get a good one back."""
+    try:
+        yield
+    except ManifestError as error:
+        raise type(error)(f"{error}: nothing was changed", hints=error.hints or hints) from error
