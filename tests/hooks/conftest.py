@@ -73,7 +73,12 @@ def shim_path(event: str) -> Path:
 
 
 def run_shim(
-    clone: Clone, event: str, *args: str, shell: str = "/bin/sh", stdin: str = "", env: dict[str, str] | None = None
+    clone: Clone,
+    event: str,
+    *args: str,
+    shell: str = "/bin/sh",
+    stdin: str = "",
+    env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [shell, str(shim_path(event)), *args],

@@ -140,7 +140,9 @@ def test_a_version_that_came_and_went_in_the_range_is_seen(clone: Clone, stub: S
 
 @pytest.mark.parametrize("null", [ZERO, "0" * 64])
 def test_a_deleted_ref_pushes_nothing(clone: Clone, stub: Stub, null: str) -> None:
-    done = run_shim(clone, "pre-push", "origin", "url", stdin=f"(delete) {null} refs/heads/old {'1' * len(null)}\n")
+    done = run_shim(
+        clone, "pre-push", "origin", "url", stdin=f"(delete) {null} refs/heads/old {'1' * len(null)}\n"
+    )
     assert (done.returncode, done.stderr, stub.calls) == (0, "", [])
 
 
@@ -163,7 +165,9 @@ def test_several_refs_and_a_revision_with_blanks_are_handed_on_as_they_came(clon
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_exit_status_counts_before_and_never_after(clone: Clone, stub: Stub, event: str, shell: str) -> None:
+def test_the_exit_status_counts_before_and_never_after(
+    clone: Clone, stub: Stub, event: str, shell: str
+) -> None:
     change_manifest(clone)
     args, stdin = args_for(clone, event)
     done = run_shim(clone, event, *args, stdin=stdin, shell=shell, env={"STUB_EXIT": "6"})
@@ -172,7 +176,9 @@ def test_the_exit_status_counts_before_and_never_after(clone: Clone, stub: Stub,
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("event", EVENTS)
-def test_a_missing_program_is_told_and_stops_only_a_push_of_data(clone: Clone, event: str, shell: str) -> None:
+def test_a_missing_program_is_told_and_stops_only_a_push_of_data(
+    clone: Clone, event: str, shell: str
+) -> None:
     change_manifest(clone)
     args, stdin = args_for(clone, event)
     done = run_shim(clone, event, *args, stdin=stdin, shell=shell, env={"PATH": path_without_tool()})
