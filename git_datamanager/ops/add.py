@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_datamanager.content import snapshot
-from git_datamanager.errors import Conflict, DataError, Forbidden, NotFound
+from git_datamanager.errors import Conflict, DataError, Forbidden, NameRefused, NotFound
 from git_datamanager.events import Event, Kind, mover, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model.evolve import Draft, add_version
@@ -114,6 +114,8 @@ def _names(manager: DataManager, paths: Sequence[str | PathLike[str]]) -> list[s
     names: dict[str, None] = {}
     for path in paths:
         text = fspath(path)
+        if not text:
+            raise NameRefused("an empty path names no file: nothing was added", hints=["git data add ."])
         below = select.below_folder(manager, manifest, text) if Path(text).is_dir() else []
         if below:
             names |= {d.name: None for d in below if manager.work.path(d.name).exists()}
@@ -191,15 +193,15 @@ def _regular_size(name: str, path: Path) -> int:
     try:
         found = path.lstat()
     except FileNotFoundError as error:
-        raise NotFound(f"there is no file {path}", hints=["git data status"]) from error
+        raise NotFound(f"there is no file {path}: nothing was added", hints=["git data status"]) from error
     except PermissionError as error:
-        raise Forbidden(f"{path} cannot be read") from error
+        raise Forbidden(f"{path} cannot be read: nothing was added") from error
     if stat_module.S_ISLNK(found.st_mode):
-        raise DataError(f"{name} is a symbolic link: add the file it points to")
+        raise DataError(f"{name} is a symbolic link; add the file it points to: nothing was added")
     if stat_module.S_ISDIR(found.st_mode):
         raise select.no_git_folder(name)
     if not stat_module.S_ISREG(found.st_mode):
-        raise DataError(f"{name} is a pipe, socket or device, not a file")
+        raise DataError(f"{name} is a pipe, socket or device, not a file: nothing was added")
     return found.st_size
 
 

@@ -37,7 +37,7 @@ def rollback(manager: DataManager, name: str, to: str, *, message: str = "", dry
     """A new pending version with the bytes of an older one. Raises UnknownVersion, Conflict."""
     before = manager.manifests.current()
     full = select.known_name(manager, before, name)
-    target = before.dataset(full).version(to)
+    target = select.version_of(before.dataset(full), to)
     draft = Draft(new_ulid(), utc_now(), manager.git.author(), message or f"Roll back to {target.name}")
     with manager.journal.record("rollback", full, {"to": to}):
         after = manager.manifests.change(

@@ -14,8 +14,8 @@ from git_datamanager.errors import (
     Denied,
     DirtyFile,
     ObjectMissing,
-    Unreachable,
     UnknownVersion,
+    Unreachable,
     raise_failures,
 )
 from git_datamanager.events import Event, Kind, mover
@@ -23,7 +23,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.ops import local
 from git_datamanager.ops.parallel import Job, run_all
-from git_datamanager.ops.select import Wanted, select
+from git_datamanager.ops.select import Wanted, select, version_of
 from git_datamanager.workspace.worktree import What
 
 SOURCES = ("auto", "production", "staging")
@@ -64,7 +64,7 @@ def pull(
     Every dataset on its own: with several failures all of them are raised together, after the others
     are done. Raises DirtyFile, ObjectMissing, Corrupt, Unreachable, Denied.
     """
-    manifest = manager.manifests.at(revision) if revision else manager.manifests.current()
+    manifest = manager.manifests.at(revision) if revision is not None else manager.manifests.current()
     wanted = select(manager, manifest, names)
     jobs = [Job(w.dataset.name, _size(w), _puller(manager, manifest, w, output, source, force=force, dry_run=dry_run,
                                                   many=len(wanted) > 1)) for w in wanted]  # fmt: skip
@@ -105,7 +105,7 @@ def _puller(
 
 
 def _version(dataset: Dataset, text: str | None) -> Version:
-    version = dataset.version(text)
+    version = version_of(dataset, text)
     if version.state is State.DELETED:
         raise UnknownVersion(
             f"{dataset.name} {version.name} was deleted on {version.deleted}",
@@ -149,7 +149,9 @@ def _write_out(
     try:
         folder = fsio.Folder(target.absolute().parent, target.name)
     except FileNotFoundError as error:
-        raise DataError(f"there is no folder {target.parent}", hints=[f"mkdir -p {target.parent}"]) from error
+        raise DataError(
+            f"there is no folder {target.parent}: nothing was written", hints=[f"mkdir -p {target.parent}"]
+        ) from error
     with folder:
         stood = folder.stat()
         if stood is not None and _has_bytes(target, version):

@@ -2,13 +2,14 @@
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_datamanager.errors import DataError, NameRefused
+from git_datamanager.errors import DataError, NameRefused, UnknownVersion
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Dataset, Manifest
+from git_datamanager.model.manifest import Dataset, Manifest, Version
 from git_datamanager.model.names import check_name
 from git_datamanager.model.ulid import is_ulid
 
@@ -26,7 +27,7 @@ def name_of(manager: DataManager, path: str | os.PathLike[str]) -> str:
     """The dataset name of a path (relative to the current folder). Raises NameRefused."""
     text = os.fspath(path)
     if not text or "\0" in text:
-        raise NameRefused(f"{text!r} is no path")
+        raise NameRefused(f"{text!r} is no path: nothing was changed", hints=["git data ls"])
     top = manager.git.work_tree
     lexical = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow the leaf
     parent = Path(os.path.realpath(lexical.parent))
@@ -34,10 +35,18 @@ def name_of(manager: DataManager, path: str | os.PathLike[str]) -> str:
         name = (parent / lexical.name).relative_to(Path(os.path.realpath(top))).as_posix()
     except ValueError as error:
         raise NameRefused(
-            f"{text!r} lies outside the repository {top}",
-            hints=[f"git data prepare NAME {text}   # makes it a version of the dataset NAME"],
+            f"{text!r} lies outside the repository {top}: nothing was changed",
+            hints=[f"git data prepare NAME {shlex.quote(text)}   # makes it a version of the dataset NAME"],
         ) from error
-    return check_name(name)
+    try:
+        return check_name(name)
+    except NameRefused as error:
+        raise NameRefused(
+            f"{error}: nothing was changed",
+            hints=[
+                f"git data prepare NAME {shlex.quote(text)}   # the same bytes under a name for everybody"
+            ],
+        ) from error
 
 
 def known_name(manager: DataManager, manifest: Manifest, text: str) -> str:
@@ -55,6 +64,17 @@ def known_name(manager: DataManager, manifest: Manifest, text: str) -> str:
 def dataset_of(manager: DataManager, manifest: Manifest, text: str) -> Dataset:
     """Raises UnknownDataset."""
     return manifest.dataset(known_name(manager, manifest, text))
+
+
+def version_of(dataset: Dataset, text: str | None) -> Version:
+    """The version `text` of a dataset, without one its latest. Raises UnknownVersion."""
+    try:
+        return dataset.version(text)
+    except UnknownVersion as error:
+        raise UnknownVersion(
+            f"{error}: nothing was changed",
+            hints=error.hints or [f"git data log {shlex.quote(dataset.name)}"],
+        ) from error
 
 
 def split_version(text: str) -> tuple[str, str | None]:
@@ -107,6 +127,6 @@ def below_folder(manager: DataManager, manifest: Manifest, text: str) -> list[Da
 def no_git_folder(name: str) -> DataError:
     """What `add` says of a folder until folders are datasets."""
     return DataError(
-        f"{name} is a folder; this version of git data tracks single files",
+        f"{name} is a folder; this version of git data tracks single files: nothing was added",
         hints=[f"git data add {name}/FILE …"],
     )

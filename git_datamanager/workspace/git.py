@@ -114,7 +114,9 @@ class Git:
         """The full commit id. Raises NotFound."""
         found = self.answer("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
         if not found:
-            raise NotFound(f"there is no commit {revision!r} in this repository", hints=["git fetch"])
+            raise NotFound(
+                f"there is no commit {revision!r} in this repository: nothing was done", hints=["git fetch"]
+            )
         return found
 
     def head(self) -> str | None:

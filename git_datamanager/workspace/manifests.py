@@ -76,8 +76,7 @@ class Manifests:
         """The manifests behind `HEAD:manifest.json`, `:manifest.json`, …; None where there is none."""
         blobs = self._git.blobs(specs)
         return [
-            None if blob is None else _read_blob(spec, blob)
-            for spec, blob in zip(specs, blobs, strict=True)
+            None if blob is None else _read_blob(spec, blob) for spec, blob in zip(specs, blobs, strict=True)
         ]
 
     def staged(self) -> Manifest:
@@ -119,7 +118,8 @@ class Manifests:
         with self.lock():
             before = self.current()
             ids = frozenset(v.id for _, v in self.committed().entries())
-            after = evolve(before, ids)
+            with _explained(["git data ls   # the names that are taken"]):
+                after = evolve(before, ids)
             if dry_run:
                 return after
             staged = [model.FILE_NAME] if self._write(after) else []

@@ -157,8 +157,11 @@ class WorkTree:
         return True
 
     def _guard(self, name: str, seen: Seen, known: Collection[Oid], *, force: bool) -> None:
-        if seen.what is What.OTHER and self.path(name).is_dir():
-            raise Forbidden(f"{name} is a folder here: move it away first")
+        if seen.what is What.OTHER:
+            with fsio.Folder(self.top, name):  # says it better where a parent folder is a link
+                pass
+            if self.path(name).is_dir() and not self.path(name).is_symlink():
+                raise Forbidden(f"{name} is a folder here: it was left as it is, move it away first")
         if force or seen.what is What.ABSENT:
             return
         hints = [f"git data add {name}", f"git data pull --force {name}   # keeps your file, prints its id"]
@@ -197,6 +200,8 @@ def _kind(top: Path, name: str) -> tuple[What, int]:
             found = folder.stat()
     except FileNotFoundError:
         return What.ABSENT, 0
+    except Forbidden:
+        return What.OTHER, 0  # a link or a file stands where a folder should: nothing behind it is ours
     if found is None:
         return What.ABSENT, 0
     return (What.FILE, found.st_size) if stat_module.S_ISREG(found.st_mode) else (What.OTHER, 0)
