@@ -97,11 +97,24 @@ class Cache:
         return oid, count
 
     def keep(self, path: Path, oid: Oid, size: int) -> bool:
-        """Keep the bytes of a file that was just verified, where that is cheap."""
+        """Keep the bytes of a file that was just verified, where that is cheap; they are hashed when
+        they are used."""
         if self._mode == "none" or self.has(oid):
             return self.has(oid)
-        with path.open("rb", buffering=0) as file:
-            return self.ingest(file, size, lambda _: None)[0] == oid and self.has(oid)
+        with path.open("rb", buffering=0) as file, self.new_file() as copy:
+            if not self._clone(file, copy, size):
+                return False
+            self.adopt(copy, oid)
+        return True
+
+    def _clone(self, file: BinaryIO, path: Path, size: int) -> bool:
+        with path.open("xb") as copy:
+            if size and fsio.reflink(file.fileno(), copy.fileno()):
+                return True
+            if size > SMALL and self._mode != "copy":
+                return False
+            fsio.copy_stream(file, copy, lambda _: None)
+        return True
 
     def take(self, folder: fsio.Folder, name: str, oid: Oid) -> bool:
         """Give a clean working file that is about to be replaced a place here, without copying.
