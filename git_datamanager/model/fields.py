@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -11,7 +10,10 @@ from git_datamanager.model.ulid import is_ulid
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
+_TIME = re.compile(
+    r"([0-9]{4})-(0[1-9]|1[0-2])-([0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z", re.ASCII
+)
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)  # not datetime: hooks start without it
 _NUMBER = re.compile(r"v([1-9][0-9]{0,8})", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
 
@@ -63,9 +65,13 @@ def ulid(text: str) -> str:
 
 
 def time(text: str) -> str:
-    if not _TIME.fullmatch(text):
+    match = _TIME.fullmatch(text)
+    if not match:
         raise ValueError(f"not a UTC time to the second: {text[:40]!r}")
-    datetime.fromisoformat(text)  # ValueError for 30 February
+    year, month, day = map(int, match.groups())
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if not 1 <= day <= (29 if month == 2 and leap else _DAYS[month - 1]):
+        raise ValueError(f"there is no such day: {text!r}")
     return text
 
 

@@ -2,6 +2,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_datamanager.errors import ManifestError, NameRefused, UnknownDataset, UnknownVersion
+from git_datamanager.model import fields
 from git_datamanager.model.manifest import (
     Dataset,
     DatasetState,
@@ -230,8 +232,11 @@ INVALID: list[tuple[Any, str, bool]] = [
     (change(*V, "created", to="2026-11-20T09:00:00+00:00"), "not a UTC time", True),
     (change(*V, "created", to="2026-11-20T09:00:00.5Z"), "not a UTC time", True),
     (change(*V, "created", to="2026-11-20T24:00:00Z"), "not a UTC time", True),
-    (change(*V, "created", to="2026-13-20T09:00:00Z"), "month must be", True),
-    (change(*V, "created", to="2026-02-30T09:00:00Z"), "created: day", False),
+    (change(*V, "created", to="2026-13-20T09:00:00Z"), "not a UTC time", True),
+    (change(*V, "created", to="2026-02-29T09:00:00Z"), "no such day", False),
+    (change(*V, "created", to="2100-02-29T09:00:00Z"), "no such day", False),
+    (change(*V, "created", to="2026-11-31T09:00:00Z"), "no such day", False),
+    (change(*V, "created", to="2026-11-00T09:00:00Z"), "no such day", True),
     (change(*V, "author", to=None), "author is missing", True),
     (change(*V, "author", drop=True), "author is missing", True),
     (change(*V, "message", to=None), "message is missing", True),
@@ -318,6 +323,12 @@ def test_a_damaged_manifest_is_read_or_refused(manifest: Manifest, data: st.Data
         dumps(loads(bytes(raw)))
     except ManifestError as error:
         assert "\x1b" not in str(error)
+
+
+@given(st.datetimes())
+def test_every_day_of_the_calendar(moment: datetime) -> None:
+    text = moment.strftime("%m-%dT%H:%M:%SZ")
+    assert fields.time(f"{moment.year:04}-{text}").endswith(text)
 
 
 # Asking
