@@ -77,8 +77,10 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _options(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
-    records = (parameter.get_help_record(context) for parameter in command.get_params(context))
-    return [record for record in records if record is not None]
+    """Names and help; `-h` once, before the command's name."""
+    options = [p for p in command.get_params(context) if isinstance(p, click.Option)]
+    records = [record for option in options if (record := option.get_help_record(context))]
+    return [record for record in records if context.parent is None or not record[0].startswith("-h,")]
 
 
 # Markdown
