@@ -10,6 +10,7 @@ from git_datamanager.workspace import hook_shims
 from git_datamanager.workspace.git import Git
 
 _MERGE = "merge.git-data.driver"
+_DIFF = "diff.git-data.xfuncname"
 _OPENING = r'^    "(.*)": \{$'
 """The line of the canonical manifest that opens a dataset; its name heads the hunks of a diff."""
 
@@ -23,10 +24,11 @@ def _values() -> dict[str, str]:
         ' "$t" merge-driver "$@"; c=$?; case $c in 0 | 1) return $c ;; esac; done;'
         ' git merge-file --marker-size="$4" -L ours -L base -L theirs "$2" "$1" "$3"; }; f %O %A %B %L %P'
     )
+    # The driver first: a name without one makes every merge die ("lacks command line").
     return {
-        "merge.git-data.name": "git data: unites the versions of both sides",
         _MERGE: driver,
-        "diff.git-data.xfuncname": _OPENING,
+        "merge.git-data.name": "git data: unites the versions of both sides",
+        _DIFF: _OPENING,
     }
 
 
@@ -44,16 +46,15 @@ def configure_drivers(git: Git, *, scope: str = "local", dry_run: bool = False) 
 
 
 def remove_drivers(git: Git, *, scope: str = "local", dry_run: bool = False) -> Sequence[str]:
-    """Undo `configure_drivers`; what somebody else wrote under these keys stays."""
-    gone = [key for key in _values() if _is_ours(key, git.answer("config", f"--{scope}", "--get", key))]
-    for key in gone:
+    """Undo `configure_drivers`; a driver that somebody else wrote under our name stays."""
+    merge, diff = (git.answer("config", f"--{scope}", "--get", key) for key in (_MERGE, _DIFF))
+    gone = []
+    if merge is not None and '"$t" merge-driver "$@"' in merge:  # of any release, installed anywhere
+        gone.append(_MERGE)
         if not dry_run:
-            git.run("config", f"--{scope}", "--unset-all", key, ok=(0, 5))
+            git.run("config", f"--{scope}", "--remove-section", "merge.git-data")
+    if diff == _OPENING:
+        gone.append(_DIFF)
+        if not dry_run:
+            git.run("config", f"--{scope}", "--unset-all", _DIFF)
     return gone
-
-
-def _is_ours(key: str, value: str | None) -> bool:
-    """Also as a former release, or one installed elsewhere, wrote it."""
-    if value is None:
-        return False
-    return value == _values()[key] or (key == _MERGE and '"$t" merge-driver "$@"' in value)

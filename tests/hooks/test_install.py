@@ -425,13 +425,22 @@ def test_real_git_runs_configured_hooks(clone: Clone, stub: Stub) -> None:
 # Drivers
 
 
-def test_drivers_come_and_go(git: Git) -> None:
+def test_drivers_come_and_go(clone: Clone, git: Git) -> None:
+    before = (git.common_dir / "config").read_bytes()
     assert len(drivers.configure_drivers(git)) == 3
     assert drivers.configure_drivers(git) == []
+    drivers.remove_drivers(git, dry_run=True)
+    assert drivers.is_configured(git)
+    # A name without a driver would make every merge die.
     git.set_config("merge.git-data.name", "mine")
-    assert "merge.git-data.name" not in drivers.remove_drivers(git)
-    assert git.answer("config", "merge.git-data.driver") is None
-    assert git.answer("config", "merge.git-data.name") == "mine"
+    drivers.remove_drivers(git)
+    assert (git.common_dir / "config").read_bytes() == before
+
+
+def test_a_driver_of_somebody_else_stays(git: Git) -> None:
+    git.set_config("merge.git-data.driver", "mine %A")
+    assert drivers.remove_drivers(git) == []
+    assert git.answer("config", "merge.git-data.driver") == "mine %A"
 
 
 def test_a_diff_names_the_dataset(clone: Clone, git: Git) -> None:
