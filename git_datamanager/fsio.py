@@ -99,10 +99,17 @@ def copy_stream(
         block = source.read(BLOCK if limit is None else min(BLOCK, limit - done))
         if not block:
             break
-        target.write(block)
+        _write_all(target, block)
         update(block)
         done += len(block)
     return done
+
+
+def _write_all(target: BinaryIO, block: bytes) -> None:
+    """An unbuffered file takes what fits and says how much: on a disk that is filling up, not all."""
+    rest = memoryview(block)
+    while rest:
+        rest = rest[target.write(rest) :]
 
 
 def reflink(source_fd: int, target_fd: int) -> bool:
