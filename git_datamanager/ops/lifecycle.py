@@ -117,7 +117,7 @@ def move(manager: DataManager, old: str, new: str, *, dry_run: bool = False) -> 
 
 def _ignore_text(manager: DataManager) -> str:
     path = manager.git.work_tree / ignorefile.FILE_NAME
-    return path.read_text() if path.exists() else ""
+    return path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
 
 
 def _move_file(manager: DataManager, source: str, target: str) -> None:

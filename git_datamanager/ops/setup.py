@@ -101,13 +101,13 @@ def _has_scheme(text: str) -> bool:
 
 def _contents(git: Git, top: Path, stores: dict[str, str]) -> dict[str, bytes]:
     """The four files as they should be."""
-    ignore = (_read(top / ignorefile.FILE_NAME) or b"").decode()
-    attributes = (_read(top / ATTRIBUTES) or b"").decode()
+    ignore = (_read(top / ignorefile.FILE_NAME) or b"").decode(errors="surrogateescape")
+    attributes = (_read(top / ATTRIBUTES) or b"").decode(errors="surrogateescape")
     return {
         settings.FILE_NAME: _gitdata(git, top, stores),
         model.FILE_NAME: _read(top / model.FILE_NAME) or model.dumps(Manifest()),
-        ATTRIBUTES: _with_lines(attributes).encode(),
-        ignorefile.FILE_NAME: ignorefile.empty_block(ignore).encode(),
+        ATTRIBUTES: _with_lines(attributes).encode(errors="surrogateescape"),
+        ignorefile.FILE_NAME: ignorefile.empty_block(ignore).encode(errors="surrogateescape"),
     }
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from git_datamanager.errors import DataError, NotFound, SettingsError
+from git_datamanager.errors import DataError, Locked, NotFound, SettingsError
 
 MINIMUM = (2, 34)
 
@@ -199,7 +199,18 @@ class Git:
 
     def stage(self, names: Sequence[str]) -> None:
         """Add files to the index, ignored ones too."""
-        self.run("add", "-f", "--", *names)
+        try:
+            self.run("add", "-f", "--", *names)
+        except GitFailed as error:
+            if "index.lock" not in error.stderr:
+                raise
+            raise Locked(
+                f"another git holds the index: {', '.join(names)} are written, but not staged",
+                hints=[
+                    f"git add -f {' '.join(names)}   # once it is done",
+                    f"rm {self.git_dir / 'index.lock'}   # if no git is running: it was killed",
+                ],
+            ) from error
 
     def unstage_removed(self, names: Sequence[str]) -> None:
         """Take names out of the index, leaving the files."""

@@ -122,11 +122,12 @@ class Manifests:
                 after = evolve(before, ids)
             if dry_run:
                 return after
-            staged = [model.FILE_NAME] if self._write(after) else []
-            if ignore is not None and self._rewrite_ignore(ignore):
-                staged.append(ignorefile.FILE_NAME)
-            if staged:
-                self._git.stage(staged)
+            self._write(after)
+            if ignore is not None:
+                self._rewrite_ignore(ignore)
+            # Also what was written before: a run may have been killed between writing and staging.
+            names = [model.FILE_NAME] + ([ignorefile.FILE_NAME] if ignore is not None else [])
+            self._git.stage([name for name in names if (self._git.work_tree / name).exists()])
         return after
 
     def write(self, manifest: Manifest) -> bool:
@@ -145,11 +146,12 @@ class Manifests:
         path = self._git.work_tree / ignorefile.FILE_NAME
         if path.is_symlink():
             raise DataError(f"{ignorefile.FILE_NAME} is a symbolic link: it was not changed")
-        text = path.read_text() if path.exists() else ""
+        # Lines in any encoding survive: only ours are text to us.
+        text = path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
         changed = change(text)
         if changed == text:
             return False
-        fsio.write_durably(path, changed.encode())
+        fsio.write_durably(path, changed.encode(errors="surrogateescape"))
         return True
 
 

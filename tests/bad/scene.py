@@ -18,7 +18,8 @@ from tests.world import Clone, Done, World
 EXIT_CODES = frozenset((0, 1, 3, 4, 5, 6, 7, 128, 129, 130))
 TEMP = ".git-data-tmp-"
 UNCHANGED = re.compile(
-    r"nothing (was|is|were)|(was|were) (left|not)|left as it is|stays? |no request|not (read|written|changed|sent)"
+    r"nothing (\w+ )*(was|is|were)|(was|were) (left|not)|left as it is|stays? |no request"
+    r"|not (read|written|changed|sent|staged)"
 )
 
 
@@ -71,11 +72,10 @@ class Scene:
 
 def build(root: Path, env: dict[str, str]) -> Scene:
     """Found a world below `root`."""
-    root.mkdir(parents=True)
-    run = {"check": True, "capture_output": True, "env": {**os.environ, **env}}
-    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(root / "origin.git")], **run)
-    subprocess.run(["git", "clone", "-q", str(root / "origin.git"), str(root / "ana")], **run)
+    (root / "ana").mkdir(parents=True)
     ana = Clone(root / "ana", env)
+    ana.run("git", "init", "-q", "--bare", "-b", "main", "origin.git", cwd="..")
+    ana.run("git", "clone", "-q", "origin.git", "ana", cwd="..")
     ana.data("init", "--no-hooks")
     ana.commit("Set up git data")
     ana.git("push", "-q", "-u", "origin", "main")

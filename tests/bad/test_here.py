@@ -152,3 +152,53 @@ def test_a_linked_work_tree_shares_stores_cache_and_trust(scene: Scene):
 
 def test_a_missing_start_folder_is_a_usage_error(scene: Scene):
     silent(scene.ana.run("git-data", "-C", "nowhere", "status", code=129))
+
+
+def test_ignore_and_attribute_files_in_any_encoding_survive(tmp_path: Path):
+    clone = Clone(tmp_path / "old")
+    subprocess.run(["git", "init", "-q", str(clone.path)], check=True)
+    clone.write(".gitignore", b"caf\xe9\r\n*.o\n")
+    clone.write(".gitattributes", b"caf\xe9 -text\n")
+    clone.data("init", "--no-hooks")
+    clone.write("a.csv", "1\n")
+    clone.data("add", "a.csv")
+    clone.data("mv", "a.csv", "b.csv")
+    assert clone.read(".gitignore").startswith(b"caf\xe9\r\n*.o\n")
+    assert clone.read(".gitattributes").startswith(b"caf\xe9 -text\n")
+
+
+def test_a_locked_index_leaves_a_way_on(scene: Scene):
+    scene.ana.write("a.csv", "1\n")
+    lock = scene.ana.path / ".git" / "index.lock"
+    lock.touch()
+    refused(
+        scene.ana.data("add", "a.csv", code=None), 5, "not staged", run="git add -f manifest.json .gitignore"
+    )
+    lock.unlink()
+    scene.ana.data("add", "a.csv")
+    staged = scene.ana.git("diff", "--cached", "--name-only").out.split()
+    assert staged == [".gitignore", "manifest.json"]
+    assert scene.ana.states("a.csv") == {"v1": "pending"}
+
+
+def test_on_a_read_only_disk_looking_works_and_changing_is_refused(scene: Scene):
+    scene.add("a.csv", "1\n")
+    ana = scene.ana.path
+    mount = ["mount", "--bind", "-o", "ro", str(ana), str(ana)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        still = Still(scene)
+        for words in (["status"], ["ls"], ["log"], ["show", "a.csv"], ["pull", "-n"]):
+            silent(scene.ana.data(*words))
+        for words in (["add", "a.csv"], ["rollback", "a.csv", "--to", "v1"], ["delete", "a.csv", "--yes"]):
+            refused(scene.ana.data(*words, code=None), 4, "Read-only file system", run="ls -ld . .git")
+        out = scene.root / "out"
+        out.mkdir()
+        scene.ana.data("pull", "a.csv", "-o", str(out))
+        assert (out / "a.csv").read_bytes() == b"1\n"
+        (out / "a.csv").unlink()
+        out.rmdir()
+        still.check()
+    finally:
+        subprocess.run(["umount", str(ana)], check=True)
