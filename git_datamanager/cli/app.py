@@ -1,5 +1,6 @@
 """The command line: a table of commands, loaded when they are run, and one place for errors."""
 
+import errno
 import importlib
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from git_datamanager.cli import render
-from git_datamanager.errors import EXIT_INTERRUPTED, EXIT_USAGE, DataError, SeveralFailed
+from git_datamanager.errors import EXIT_INTERRUPTED, EXIT_USAGE, DataError, Forbidden
 
 if TYPE_CHECKING:
     from git_datamanager.manager import DataManager
@@ -126,18 +127,39 @@ def run(arguments: Sequence[str]) -> int:
         render.finish_progress()
         render.say("interrupted: nothing was half-written; run the same command again to go on")
         return EXIT_INTERRUPTED
-    except DataError as error:
-        render.finish_progress()
-        render.error(error)
-        return error.exit_code
-    except BrokenPipeError:
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
+        return _failed(error)
+    render.finish_progress()
+    return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, BrokenPipeError):
         # The reader of our output has gone (head, a pager): that is no failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception:  # noqa: BLE001 - the last line of defence: no traceback for users
+    problem = _refused_by_system(error) if isinstance(error, OSError) else error
+    if not isinstance(problem, DataError):
         return _crashed()
     render.finish_progress()
-    return result if isinstance(result, int) else 0
+    render.error(problem)
+    return problem.exit_code
+
+
+_NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_NO_RIGHTS = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+_OTHERS = frozenset((errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR))
+
+
+def _refused_by_system(problem: OSError) -> DataError | None:
+    """What a full or read-only disk makes of any verb: writes are whole or not at all (fsio)."""
+    where = f" ({problem.filename})" if isinstance(problem.filename, str) else ""
+    text = f"{problem.strerror}{where}: nothing was half-written, what was there was left as it is"
+    if problem.errno in _NO_SPACE:
+        return DataError(text, hints=["df -h .   # make room, then run the same command again"])
+    if problem.errno in _NO_RIGHTS:
+        return Forbidden(text, hints=["ls -ld . .git   # who may write here"])
+    return DataError(text, hints=["git data fsck"]) if problem.errno in _OTHERS else None
 
 
 def _crashed() -> int:

@@ -4,7 +4,7 @@ import click
 
 from git_datamanager.cli import options, render
 from git_datamanager.cli.app import HELP, manager
-from git_datamanager.errors import Corrupt, Denied, NotFound
+from git_datamanager.errors import Corrupt, Denied, NotFound, raise_failures
 from git_datamanager.ops.fsck import Verdict
 from git_datamanager.ops.verify import NEEDS, Answer, Finding, Right, Verification
 
@@ -83,7 +83,8 @@ def _cell(finding: Finding) -> str:
 def fsck(names: tuple[str, ...], remote: bool, as_json: bool, quiet: bool, verbose: int) -> int:
     """Hash everything again: the cache, working files, and with --remote the stores.
 
-    Exit 6 when bytes are not what their name says, 3 when some are missing.
+    Exit 6 when bytes are not what their name says, 3 when some are missing; 4 or 7 when a store
+    could not be asked.
     """
     from git_datamanager.ops.fsck import fsck as verb
 
@@ -97,11 +98,16 @@ def fsck(names: tuple[str, ...], remote: bool, as_json: bool, quiet: bool, verbo
         render.json("fsck", {"remote": remote, "checked": checked})
     else:
         for c in found:
-            if c.is_bad or verbose or c.verdict is Verdict.MODIFIED:
+            if c.is_bad or verbose or c.verdict in (Verdict.MODIFIED, Verdict.UNKNOWN):
                 render.out(f"{c.place}  {render.clean(c.name)}  {c.verdict}  {render.clean(c.said)}".rstrip())
         bad = sum(c.is_bad for c in found)
-        render.out(f"{len(found)} copies checked, {bad} bad")
+        unknown = sum(c.verdict is Verdict.UNKNOWN for c in found)
+        more = f", {unknown} unknown" if unknown else ""
+        render.out(f"{len(found) - unknown} copies checked, {bad} bad{more}")
     verdicts = {c.verdict for c in found if c.is_bad}
     if verdicts & {Verdict.WRONG_BYTES, Verdict.WRONG_SIZE}:
         return Corrupt.exit_code
-    return NotFound.exit_code if verdicts else 0
+    if verdicts:
+        return NotFound.exit_code
+    raise_failures(list({str(c.error): (c.name, c.error) for c in found if c.error}.values())[:1])
+    return 0

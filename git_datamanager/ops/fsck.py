@@ -19,6 +19,8 @@ class Verdict(StrEnum):
     MISSING = "missing"
     WRONG_SIZE = "wrong size"
     WRONG_BYTES = "wrong bytes"
+    UNKNOWN = "unknown"
+    """The store could not be asked: neither good nor bad."""
     MODIFIED = "modified"
     """A working file with bytes that were not added: no damage."""
 
@@ -32,6 +34,8 @@ class Checked(NamedTuple):
     """Dataset and version, or the digest of a cached file."""
     verdict: Verdict
     said: str = ""
+    error: DataError | None = None
+    """Why it is unknown."""
 
     @property
     def is_bad(self) -> bool:
@@ -49,6 +53,7 @@ def fsck(manager: DataManager, names: Sequence[str] = (), *, remote: bool = Fals
         if remote:
             found += _stores(manager, datasets)
         details["bad"] = [f"{c.place} {c.name}" for c in found if c.is_bad]
+        details["unknown"] = [c.name for c in found if c.verdict is Verdict.UNKNOWN]
     return found
 
 
@@ -82,8 +87,8 @@ def _stores(manager: DataManager, datasets: Sequence[Dataset]) -> list[Checked]:
     }
     jobs = [Job(d.name, v.size, _stored(manager, d, v)) for d, v in wanted.values()]
     results = run_all(jobs)
-    unreachable = [Checked("store", name, Verdict.MISSING, str(error)) for name, error in results.failures]
-    return results.done + unreachable
+    unknown = [Checked("store", name, Verdict.UNKNOWN, str(error), error) for name, error in results.failures]
+    return results.done + unknown
 
 
 def _place(version: Version) -> str:

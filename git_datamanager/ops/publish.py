@@ -31,6 +31,7 @@ from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, Stat
 from git_datamanager.model.records import MAX_RECEIPT, Receipt, read_receipt
 from git_datamanager.objects import ObjectStore, Verified
 from git_datamanager.ops.branch import BOT_BRANCH, Branch, Push, commit_manifest, find_branch
+from git_datamanager.ops.explain import explained
 from git_datamanager.ops.parallel import Job, run_all
 from git_datamanager.ops.upload import Entry, pending_entries
 from git_datamanager.storage.base import Presentation
@@ -155,7 +156,12 @@ def _entry(
 ) -> tuple[EntryReport, Receipt | None]:
     manager.progress(Event(Kind.PLAN, dataset.name, version.size))
     try:
-        receipt = _go_live(manager, staging, production, dataset, version, origin)
+        receipt = explained(
+            lambda: _go_live(manager, staging, production, dataset, version, origin),
+            dataset.name,
+            "it stays pending",
+            "git data publish   # again: what is published stays so, nothing is copied twice",
+        )
     except DataError as error:
         return EntryReport(dataset.name, version, Result.FAILED, None, error), None
     manager.progress(Event(Kind.DONE, dataset.name))

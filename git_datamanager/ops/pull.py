@@ -1,6 +1,7 @@
 """`git data pull`: verified bytes at the working file's place, or the old file untouched."""
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.ops import local
+from git_datamanager.ops.explain import explained
 from git_datamanager.ops.parallel import Job, run_all
 from git_datamanager.ops.select import Wanted, select, version_of
 from git_datamanager.workspace.worktree import What
@@ -101,7 +103,12 @@ def _puller(
             return _write_out(manager, reader, target, force=force, dry_run=dry_run)
         return _materialise(manager, manifest, reader, force=force, dry_run=dry_run)
 
-    return run
+    return lambda: explained(
+        run,
+        wanted.dataset.name,
+        "the file was left as it is",
+        f"git data pull {shlex.quote(wanted.dataset.name)}",
+    )
 
 
 def _version(dataset: Dataset, text: str | None) -> Version:
@@ -244,14 +251,17 @@ class _Reader:
 
     def _explained(self, error: DataError | None) -> DataError:
         """The store's own words, with what can be done about it."""
-        if not isinstance(error, ObjectMissing):
+        if not isinstance(error, ObjectMissing | Corrupt):
             return error or DataError(f"{self.dataset.name}: no store to pull from")
         name, version = self.dataset.name, self.version
         if version.state is not State.PENDING:
-            return ObjectMissing(f"{name} {version.name} is published, and yet {error}", hints=error.hints)
+            hints = ["git data fsck --remote   # which objects of the store are damaged"]
+            return type(error)(f"{name} {version.name} is published, and yet {error}", hints=hints)
         older = [v for v in self.dataset.versions if v.state is State.PUBLISHED]
-        hints = [f"git data upload {name}   # in the clone where it was added"]
-        hints += [f"git data pull {name}@{older[0].name}"] if older else []
+        hints = [f"git data upload {shlex.quote(name)}   # in the clone where it was added"]
+        hints += [f"git data pull {shlex.quote(name)}@{older[0].name}"] if older else []
+        if isinstance(error, Corrupt):
+            return Corrupt(f"{name} {version.name}: {error}", hints=hints)
         return ObjectMissing(f"{name} {version.name} is not published yet, and {error}", hints=hints)
 
 

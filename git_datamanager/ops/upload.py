@@ -1,6 +1,7 @@
 """`git data upload`: every pending version's bytes are in staging afterwards, verified."""
 
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
 from git_datamanager.ops import local
+from git_datamanager.ops.explain import explained
 from git_datamanager.ops.parallel import Job, run_all
 from git_datamanager.storage.base import Presentation
 
@@ -64,7 +66,7 @@ def upload(manager: DataManager, entries: Sequence[Entry], *, dry_run: bool = Fa
     staging = manager.store("staging")
     with manager.journal.record("upload", None, {"names": sorted({d.name for d, _ in entries})}) as details:
         jobs = [
-            Job(d.name, v.size, lambda d=d, v=v: _one(manager, staging, d, v, dry_run=dry_run))  # type: ignore[misc]
+            Job(d.name, v.size, _uploader(manager, staging, d, v, dry_run=dry_run))
             for d, v in _distinct(entries)
         ]
         results = run_all(jobs)
@@ -87,6 +89,17 @@ def absent(manager: DataManager, entries: Sequence[Entry]) -> list[Entry]:
 def _distinct(entries: Iterable[Entry]) -> list[Entry]:
     """One entry per content."""
     return list({v.oid: (d, v) for d, v in entries}.values())
+
+
+def _uploader(
+    manager: DataManager, staging: ObjectStore, dataset: Dataset, version: Version, *, dry_run: bool
+) -> Callable[[], Uploaded]:
+    return lambda: explained(
+        lambda: _one(manager, staging, dataset, version, dry_run=dry_run),
+        dataset.name,
+        "nothing of it was uploaded",
+        f"git data upload {shlex.quote(dataset.name)}   # again: what is there is not sent twice",
+    )
 
 
 def _one(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_datamanager import fsio
-from git_datamanager.errors import NoCredentials, SettingsError, Untrusted
+from git_datamanager.errors import NoCredentials, SettingsError, Unreachable, Untrusted
 from git_datamanager.workspace.git import Git
 from git_datamanager.workspace.settings import ROLES, Settings, credential
 
@@ -96,7 +96,7 @@ class Remotes:
         self._git = git
         self._settings = settings
         self.trust = trust
-        self._open: dict[str, "ObjectStore"] = {}
+        self._open: dict[str, ObjectStore] = {}
 
     def remote(self, role: str) -> Remote:
         return remote(self._settings, role)
@@ -129,7 +129,21 @@ class Remotes:
         )
         if bool(access.access_key) != bool(access.secret_key):
             raise NoCredentials(f"one half of the key pair for {place.url} is missing")
-        return ObjectStore(open_store(parse(place.url), access, base=self._git.main_top), place.role)
+        address = parse(place.url)
+        if address.scheme == "file":
+            self._check_folder(place, address.place)
+        return ObjectStore(open_store(address, access, base=self._git.main_top), place.role)
+
+    def _check_folder(self, place: Remote, folder: str) -> None:
+        """A folder that is not there may be a drive that is not mounted: never a new, empty store."""
+        path = Path(os.path.normpath(self._git.main_top / folder))
+        if not path.is_dir():
+            raise Unreachable(
+                f"the {place.role} store is not there: no folder {path} ({place.origin}); nothing was changed",
+                hints=[
+                    f"git config data.remote.{place.role}.url file:/path/to/the/folder   # where it is now"
+                ],
+            )
 
     def _key(self, place: Remote, name: str) -> str | None:
         """The seed's names for R2; `.env` names for AWS (the process's own are boto3's business)."""

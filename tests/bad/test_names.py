@@ -9,7 +9,8 @@ from tests.bad.scene import Scene, Still, refused, silent
 from tests.world import Clone
 
 UNKNOWN = (
-    ["pull", "nope"], ["show", "nope"], ["log", "nope"], ["upload", "nope"], ["status", "nope"], ["fsck", "nope"],
+    ["pull", "nope"], ["show", "nope"], ["log", "nope"], ["upload", "nope"], ["status", "nope"],
+    ["fsck", "nope"],
     ["rollback", "nope", "--to", "v1"], ["delete", "nope", "--yes"], ["prune", "nope", "--keep", "1"],
     ["mv", "nope", "b"], ["rm", "--cached", "nope"],
 )  # fmt: skip
@@ -67,7 +68,8 @@ def test_adding_what_does_not_exist_is_not_found(scene: Scene, ana: Clone):
 @pytest.mark.parametrize(
     "name",
     [
-        "con.csv", "aux", "trailing.", "blank ", "a:b", "what?.csv", "back\\slash", "line\nend.csv", "tab\t.csv",
+        "con.csv", "aux", "trailing.", "blank ", "a:b", "what?.csv", "back\\slash", "line\nend.csv",
+        "tab\t.csv",
         ".env", ".gitmodules", "sub/.gitignore", ".git-data-x", "\u202eevil.csv", "git~1", ".gitlab-ci.yml",
         "x" * 201,
     ],
