@@ -61,7 +61,8 @@ def pattern(line: str) -> re.Pattern[str]:
     for word in line.split():
         text = re.escape(word).replace("…", r"\S*" if word != "…" else ".*?")
         parts.append(r"[0-9a-f]{7,64}" if re.fullmatch("[0-9a-f]{7,64}", word) else text)
-    return re.compile(r"\s+".join(parts), re.DOTALL)
+    joined = r"\s+".join(parts)
+    return re.compile(re.sub(r"(\\s\+)?\.\*\?(\\s\+)?", ".*?", joined), re.DOTALL)
 
 
 class Shell:
