@@ -252,4 +252,13 @@ def show(name: str, revision: str | None, as_json: bool, quiet: bool, verbose: i
     if as_json:
         render.json("show", document)
         return
-    render.table([[f"{key}:", str(value)] for key, value in document.items() if value not in (None, [], "")])
+    render.table(
+        [[f"{key}:", _plain(value)] for key, value in document.items() if value not in (None, [], "")]
+    )
+
+
+def _plain(value: object) -> str:
+    """A value of the document for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

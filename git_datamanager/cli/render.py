@@ -121,7 +121,7 @@ def _plain(name: str, failure: DataError) -> dict[str, Any]:
 
 
 def usage_error(problem: click.UsageError) -> None:
-    say(f"{paint('error:', 'error', stream='stderr')} {clean(problem.format_message())}")
+    say(f"{paint('error:', 'error', stream='stderr')} {clean(' '.join(problem.format_message().split()))}")
     if problem.ctx is not None:
         say(problem.ctx.get_usage())
         hint(f"{problem.ctx.command_path} -h")
