@@ -58,19 +58,32 @@ GITCONFIG = """\
 """
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home; the environment points to it and to nothing of the person who runs the tests."""
-    home = tmp_path / "home"
+def seal(home: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Make `home` an empty home, and the environment point to nothing else."""
     home.mkdir()
     (home / ".gitconfig").write_text(GITCONFIG)
     sealed = sealed_environment(home)
     for name in set(os.environ) - set(sealed):
         if not name.startswith("PYTEST_"):
-            monkeypatch.delenv(name)
+            patch.delenv(name)
     for name, value in sealed.items():
-        monkeypatch.setenv(name, value)
+        patch.setenv(name, value)
     return home
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The seal of one test."""
+    return seal(tmp_path / "home", monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def template_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A sealed place to build, once for a module, what its tests copy."""
+    folder = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        seal(folder / "home", patch)
+        yield folder
 
 
 @pytest.fixture(autouse=True, scope="session")

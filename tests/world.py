@@ -5,6 +5,7 @@ Commands run as a user runs them: `git data …` in a subprocess, with the envir
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Mapping
@@ -113,6 +114,7 @@ class World:
             ["git", "clone", "-q", str(self.origin), str(self.root / name)], check=True, capture_output=True
         )
         clone = Clone(self.root / name)
+        clone.git("remote", "set-url", "origin", "../origin.git")  # a copy of the world finds its own
         if trust and (clone.path / ".gitdata").exists():
             clone.data("trust", "--yes")
         return clone
@@ -136,8 +138,22 @@ class World:
 
     def object(self, store: str, hex_digest: str) -> Path:
         """The file of an object in a folder store."""
+        return self.folder(store) / "objects" / hex_digest[:2] / hex_digest
+
+    def folder(self, store: str) -> Path:
+        """The folder of a folder store."""
         url = {"staging": self.staging, "production": self.production}[store]
-        return Path(url.removeprefix("file:")) / "objects" / hex_digest[:2] / hex_digest
+        return (self.root / "any-clone" / url.removeprefix("file:")).resolve()
+
+    def copy(self, root: Path) -> "World":
+        """The same world elsewhere; for worlds with relative stores."""
+        shutil.copytree(self.root, root, symlinks=True)
+        return World(root, self.staging, self.production)
+
+
+def movable_world(root: Path) -> World:
+    """Folder stores named relative to the clones, so that the whole world can be copied."""
+    return new_world(root, staging="file:../store/staging", production="file:../store/production")
 
 
 def new_world(root: Path, *, staging: str | None = None, production: str | None = None) -> World:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _STAGE_LETTERS = {
     Stage.NEW: "A",
     Stage.CHANGED: "M",
+    Stage.RENAMED: "R",
     Stage.DELETING: "D",
     Stage.PENDING: "P",
     Stage.UPLOADED: "U",
@@ -22,7 +23,7 @@ _STAGE_LETTERS = {
 }
 _WORK_LETTERS = {Work.CLEAN: ".", Work.MODIFIED: "M", Work.MISSING: "D", Work.STALE: "S", Work.BLOCKED: "T"}
 _SECTIONS = (
-    ("Data to be committed:", "git commit uploads it", (Stage.NEW, Stage.CHANGED, Stage.DELETING), None),
+    ("Data to be committed:", "git commit uploads it", (Stage.NEW, Stage.CHANGED, Stage.RENAMED, Stage.DELETING), None),
     ("Committed, not in staging:", "git push, or git data upload", (Stage.PENDING,), None),
     ("In staging, waiting for merge and publish:", "", (Stage.UPLOADED,), None),
     (
@@ -59,7 +60,7 @@ def status(
 ) -> int:  # fmt: skip
     """Show what changed, here and on its way. Offline unless asked with --remote.
 
-    Porcelain lines are `XY VERSION NAME`. X: A new dataset, M new version, D to be deleted (not
+    Porcelain lines are `XY VERSION NAME`. X: A new dataset, M new version, R new name, D to be deleted (not
     committed); P committed and not in staging, U in staging, . published. Y: . clean, M modified,
     D missing, S another version, T something else in its place.
     """

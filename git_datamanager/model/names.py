@@ -22,7 +22,6 @@ _REFUSED = tuple(
         (r"\\", "it holds a backslash; folders are separated by /"),
         (r"\A(/|[A-Za-z]:)", "it is an absolute path; name a file inside the repository"),
         (r":", "it holds a colon (a drive or stream on Windows)"),
-        (r'[<>"|?*]', 'it holds one of < > " | ? *, which no file name on Windows can hold'),
     )
 )
 # What NTFS calls a reserved name in its short form: git~1, gitmod~1, or a hash as in gi7eba~1.

@@ -31,6 +31,8 @@ class Stage(StrEnum):
     """A dataset that HEAD does not hold."""
     CHANGED = "changed"
     """A version that HEAD does not hold."""
+    RENAMED = "renamed"
+    """HEAD holds the version under another name."""
     DELETING = "deleting"
     """Its deletion is asked for, and not merged."""
     PENDING = "pending"
@@ -92,7 +94,7 @@ def status(
     for dataset in wanted:
         seen = manager.work.look(dataset.name, rehash=rehash)
         held = {role for role, url in urls.items() for oid in _oids(dataset) if url in holders.get(oid, ())}
-        rows.append(_row(manager, dataset, head.datasets.get(dataset.name), seen, held, remote=remote))
+        rows.append(_row(manager, dataset, _in_head(head, dataset), seen, held, remote=remote))
     return Status(*manager.git.where(), rows, staged == manifest)
 
 
@@ -108,6 +110,14 @@ def _urls(manager: DataManager) -> dict[str, str]:
 def _shown(manifest: Manifest) -> list[Dataset]:
     """What is listed, and what is being deleted: the deletion is not published yet."""
     return [d for d in manifest if d.is_listed or d.state is DatasetState.DELETING]
+
+
+def _in_head(head: Manifest, dataset: Dataset) -> Dataset | None:
+    """HEAD's dataset of this name, or the one that has its versions (`git data mv`)."""
+    if dataset.name in head.datasets:
+        return head.datasets[dataset.name]
+    ids = {v.id for v in dataset.versions}
+    return next((d for d in head if any(v.id in ids for v in d.versions)), None)
 
 
 def _row(
@@ -139,6 +149,8 @@ def _stage(dataset: Dataset, head: Dataset | None, held: set[str]) -> Stage:
         return Stage.DELETING
     if head is None:
         return Stage.NEW
+    if head.name != dataset.name:
+        return Stage.RENAMED
     if head.by_id(version.id) is None:
         return Stage.CHANGED
     if version.state is State.PUBLISHED:

@@ -102,11 +102,6 @@ REFUSED = {
     "a:b": "absolute",
     "ab:c": "colon",
     "x.csv:stream": "colon",
-    "a*b": "Windows",
-    "a?": "Windows",
-    'a"b': "Windows",
-    "<a>": "Windows",
-    "a|b": "Windows",
     # S44: a name that shows as another one
     "data/\u202efdp.exe": "reverses",
     "\u2066a\u2069": "reverses",

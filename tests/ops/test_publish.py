@@ -75,7 +75,7 @@ def test_a_receipt_says_what_was_checked(world: World, ana: Clone) -> None:
     merged(ana, a_csv="1\n")
     world.publish(ana)
     version = tip(world)["datasets"]["a.csv"]["versions"][0]
-    folder = Path(world.production.removeprefix("file:")) / "receipts"
+    folder = world.folder("production") / "receipts"
     receipt = json.loads((folder / f"{version['id']}.json").read_text())
     assert receipt["oid"] == version["oid"]
     assert receipt["dataset"] == "a.csv"
@@ -161,7 +161,7 @@ def test_a_receipt_for_other_bytes_is_refused(world: World, ana: Clone) -> None:
     """Somebody copied an entry's id: the second one never goes live."""
     merged(ana, a_csv="1\n")
     version = ana.versions("a.csv")[0]
-    receipts = Path(world.production.removeprefix("file:")) / "receipts"
+    receipts = world.folder("production") / "receipts"
     receipts.mkdir()
     other = {
         "format": "git-data/receipt/1", "id": version["id"], "dataset": "b.csv", "oid": "sha256:" + "0" * 64,
