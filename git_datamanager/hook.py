@@ -159,7 +159,7 @@ def _framework_refs(manager: "DataManager") -> "list[PushedRef]":
 
 
 def _post_checkout(args: list[str]) -> int:
-    old, new, flag = (*args, "", "")[:3]
+    old, new, flag = (*args, "", "", "")[:3]
     return 0 if flag == "0" else _follow(old, new or "HEAD")
 
 

@@ -56,7 +56,7 @@ def stub(tmp_path: Path) -> Stub:
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: Stub) -> Clone:
-    """A repository (blank in its path) with .gitdata and a manifest in its first commit; the stub is on PATH."""
+    """A repository with a blank in its path, .gitdata and a manifest in it, and the stub on PATH."""
     monkeypatch.setenv("PATH", path_without_tool(stub.folder))
     path = tmp_path / "a clone"
     subprocess.run(["git", "init", "-q", str(path)], check=True)
