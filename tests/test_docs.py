@@ -320,3 +320,12 @@ def test_every_command_with_json_has_an_example() -> None:
     assert with_json - {"prepare"} == set(said) - {"error"}
     assert not with_json & HIDDEN
     assert {step["kind"] for step in said["demo"]["steps"]} == {"chapter", "command", "fact"}
+
+
+# The two commands of the README
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    command = next(line for line in readme.splitlines() if line.startswith("python3 -m venv") and "pytest" in line)
+    assert command in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8").splitlines()

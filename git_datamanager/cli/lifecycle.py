@@ -32,7 +32,7 @@ def rollback(
     if as_json:
         _json("rollback", change, dry_run)
     elif version is not None:
-        render.out(f"{render.clean(change.name)}  {version.name} = {to}  {version.oid.short}  pending")
+        render.result(f"{render.clean(change.name)}  {version.name} = {to}  {version.oid.short}  pending")
     if not dry_run:
         options.next_steps(f"git data pull {change.name}   # the working file follows", _MERGE)
 
@@ -107,11 +107,11 @@ def _report(verb: str, change: Change, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         _json(verb, change, dry_run)
     elif change.after is None:
-        render.out(f"{render.clean(change.name)}  was never committed: dropped from the manifest")
+        render.result(f"{render.clean(change.name)}  was never committed: dropped from the manifest")
     else:
         names = " ".join(v.name for v in change.marked)
         will = "would be deleted" if dry_run else "marked for deletion"
-        render.out(f"{render.clean(change.name)}  {names}  {will}" if names else "nothing to delete")
+        render.result(f"{render.clean(change.name)}  {names}  {will}" if names else "nothing to delete")
     if change.marked and not dry_run:
         options.next_steps(_MERGE)
 
@@ -130,7 +130,7 @@ def mv(old: str, new: str, dry_run: bool, as_json: bool, quiet: bool, verbose: i
         _json("mv", change, dry_run)
     else:
         before = change.before.name if change.before else old
-        render.out(f"{render.clean(before)} → {render.clean(change.name)}")
+        render.result(f"{render.clean(before)} → {render.clean(change.name)}")
 
 
 @click.command(context_settings=HELP)
@@ -152,7 +152,7 @@ def rm(names: tuple[str, ...], cached: bool, dry_run: bool, as_json: bool, quiet
         render.json("rm", {"dry_run": dry_run, "datasets": [_change_json(c) for c in changes]})
         return
     for change in changes:
-        render.out(
+        render.result(
             f"{render.clean(change.name)}  {'would be removed' if dry_run else 'removed from listings'}"
         )
 

@@ -51,7 +51,7 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, ve
         return
     for result in results:
         version = result.version
-        render.out(
+        render.result(
             f"{render.clean(result.name)}  {version.name}  {render.size(version.size)}  {result.outcome}"
         )
     if not results:
@@ -123,7 +123,7 @@ def _print_pulled(pulled: list[Pulled]) -> None:
             words.append(f"would be pulled from {p.source}")
         else:
             words.append(f"from {p.source}, sha256 verified")
-        render.out("  ".join(words))
+        render.result("  ".join(words))
     if not pulled:
         render.note("no datasets to pull")
 
@@ -196,13 +196,13 @@ def _print_report(report: publishing.Report) -> None:
             render.size(entry.version.size),
             str(entry.result),
         ]
-        render.out("  ".join(words + ([entry.verified] if entry.verified else [])))
+        render.result("  ".join(words + ([entry.verified] if entry.verified else [])))
     for name, versions in report.deleted:
-        render.out(f"{render.clean(name)}  {' '.join(versions)}  deleted")
+        render.result(f"{render.clean(name)}  {' '.join(versions)}  deleted")
     if not report.entries and not report.deleted:
         render.note(f"nothing is pending on {report.branch}")
     if report.commit is not None:
         where = report.branch if report.finalized == "commit" else BOT_BRANCH
-        render.out(f"manifest finalized in {report.commit[:12]} on {render.clean(where)}")
+        render.result(f"manifest finalized in {report.commit[:12]} on {render.clean(where)}")
     if report.finalized is publishing.Finalized.PROPOSED:
         render.hint(f"open a pull request from {BOT_BRANCH} to {report.branch}")

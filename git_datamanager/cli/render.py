@@ -68,6 +68,12 @@ def out(text: str = "") -> None:
     click.echo(text, color=True)
 
 
+def result(text: str) -> None:
+    """A line that says what a command has done; `-q` does without."""
+    if not settings.quiet:
+        out(text)
+
+
 def raw(data: str) -> None:
     """Results without a line end of ours (`-z`)."""
     click.echo(data, nl=False, color=True)

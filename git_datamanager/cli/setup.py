@@ -38,10 +38,10 @@ def init(
         render.json("init", {**document, "hooks": hooks})
         return
     verb_word = "would write" if dry_run else "wrote and staged"
-    render.out(f"{verb_word} {', '.join(done.written)}" if done.written else "nothing to write")
+    render.result(f"{verb_word} {', '.join(done.written)}" if done.written else "nothing to write")
     for role, url in done.stores.items():
-        render.out(f"{role}: {render.clean(url)}")
-    render.out(hooks)
+        render.result(f"{role}: {render.clean(url)}")
+    render.result(hooks)
     if not dry_run:
         options.next_steps('git commit -m "Set up git data"', "git data add <file>")
 

@@ -88,4 +88,4 @@ def _report(
         words = [render.clean(a.name), a.version.name, render.size(a.version.size), a.version.oid.short]
         words += [_WORDS[a.outcome]] if _WORDS[a.outcome] else []
         words += [(uploads or {})[a.name]] if a.name in (uploads or {}) else []
-        render.out(("would add  " if dry_run else "") + "  ".join(words))
+        render.result(("would add  " if dry_run else "") + "  ".join(words))
