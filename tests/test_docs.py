@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ import pytest
 
 from git_datamanager import errors
 from git_datamanager.cli.app import COMMANDS, HIDDEN
-from git_datamanager.workspace import settings
+from git_datamanager.ops import add, fsck, publish, pull, status, upload, verify
+from git_datamanager.workspace import hooks_install, settings
 from tests.conftest import REPOSITORY
 from tests.world import Clone, World, make_database
 
@@ -314,6 +316,19 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         same(shape(said[name]), shape(document), name)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(add.Outcome, fsck.Verdict, hooks_install.Deed, publish.Finalized, publish.Result),
+        *(pull.Outcome, status.Stage, status.Work, upload.Outcome, verify.Answer),
+    ],
+    ids=lambda words: f"{words.__module__.rpartition('.')[2]}.{words.__name__}",
+)
+def test_the_json_page_names_every_word(words: type[StrEnum]) -> None:
+    text = (REFERENCE / "json.md").read_text(encoding="utf-8")
+    assert [word for word in words if f"`{word}`" not in text] == []
+
+
 def test_every_command_with_json_has_an_example() -> None:
     with_json = {p.name for p in PAGES if any("--json" in names for names, _ in p.options)}
     said = examples()
@@ -327,5 +342,7 @@ def test_every_command_with_json_has_an_example() -> None:
 
 def test_ci_runs_the_readmes_test_command() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    command = next(line for line in readme.splitlines() if line.startswith("python3 -m venv") and "pytest" in line)
+    command = next(
+        line for line in readme.splitlines() if line.startswith("python3 -m venv") and "pytest" in line
+    )
     assert command in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8").splitlines()
