@@ -15,8 +15,6 @@ from typing import NamedTuple
 
 from git_datamanager.errors import DataError, Locked, NotFound, SettingsError
 
-MINIMUM = (2, 34)
-
 
 class GitFailed(DataError):
     """A git command that had to work did not; holds what git said."""
@@ -184,16 +182,9 @@ class Git:
         parts = out.split("\0")
         return tuple(_config_entry(scope, item) for scope, item in zip(parts[::2], parts[1::2], strict=False))
 
-    def config_value(self, key: str) -> str | None:
-        found = [entry.value for entry in self.config if entry.key == key]
-        return found[-1] if found else None
-
     def set_config(self, key: str, value: str) -> None:
         """Write to this clone's own configuration."""
         self.run("config", "--local", key, value)
-
-    def unset_config(self, key: str) -> None:
-        self.run("config", "--local", "--unset-all", key, ok=(0, 5))
 
     # Writing
 
@@ -212,13 +203,9 @@ class Git:
                 ],
             ) from error
 
-    def unstage_removed(self, names: Sequence[str]) -> None:
-        """Take names out of the index, leaving the files."""
-        self.run("rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", *names)
-
 
 def open_git(path: str | os.PathLike[str] = ".", *, env: Mapping[str, str] | None = None) -> Git:
-    """Find the repository around `path`. Raises NotARepository, SettingsError for a git too old."""
+    """Find the repository around `path`. Raises NotARepository."""
     try:
         done = subprocess.run(
             ["git", "rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir",
@@ -249,14 +236,6 @@ def open_git(path: str | os.PathLike[str] = ".", *, env: Mapping[str, str] | Non
         prefix=prefix,
         env=here,
     )
-
-
-def foreign_environment() -> dict[str, str]:
-    """The process environment without what binds git to the repository we are called from."""
-    names = subprocess.run(
-        ["git", "rev-parse", "--local-env-vars"], capture_output=True, check=True, text=True
-    ).stdout.split()
-    return {k: v for k, v in os.environ.items() if k not in names}
 
 
 def _config_entry(scope: str, item: str) -> ConfigEntry:

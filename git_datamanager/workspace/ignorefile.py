@@ -1,6 +1,6 @@
 """The marked block in the tracked `.gitignore`: one line per dataset, so that clones get them too."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from git_datamanager.content.snapshot import COMPANIONS
 from git_datamanager.fsio import TEMP_PREFIX
@@ -29,12 +29,6 @@ def remove(text: str, name: str) -> str:
     """Without the lines of this dataset."""
     gone = {pattern(name), *(pattern(name + suffix) for suffix in COMPANIONS)}
     return _with_lines(text, lambda lines: lines - gone)
-
-
-def names_in(text: str, names: Iterable[str]) -> set[str]:
-    """Which of these datasets have their line."""
-    lines = _split(text)[1]
-    return {name for name in names if pattern(name) in lines}
 
 
 def empty_block(text: str) -> str:
