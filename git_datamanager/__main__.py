@@ -7,9 +7,9 @@ def main() -> int:
     """Run the command line; returns the exit code."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["hook"] and arguments[1:2] not in ([], ["-h"], ["--help"]):
-        from git_datamanager import hook
+        from git_datamanager.hook import main as run_hook
 
-        return hook.main(arguments[1:])
+        return run_hook(arguments[1:])
     if arguments == ["--version"]:
         from git_datamanager import __version__
 

@@ -109,7 +109,8 @@ class Journal:
             with database:
                 database.execute("BEGIN IMMEDIATE")
                 last = database.execute(
-                    "SELECT hash FROM operations WHERE hash IS NOT NULL ORDER BY finished DESC, rowid DESC LIMIT 1"
+                    "SELECT hash FROM operations WHERE hash IS NOT NULL"
+                    " ORDER BY finished DESC, rowid DESC LIMIT 1"
                 ).fetchone()
                 finished = utc_now()
                 chain = "\n".join([last[0] if last else "", entry, finished, outcome, text])

@@ -1,8 +1,9 @@
 """What this work tree holds, as far as known without reading it again: `data/state.db`.
 
-Per dataset the oid, the file's own sha256 (another one where a live database was captured), its
-stat signature, and the oid that git data itself last put or added there. Git's racy-clean rule: a file touched in the very instant of its recording is
-hashed again. A cache: deleting it costs one hash per file.
+Per dataset the oid, the file's own sha256 (another one where a live database was captured), its stat
+signature, and the oid that git data itself last put or added there (docs/adr/0006). Git's racy-clean
+rule holds: a file touched in the very instant of its recording is hashed again. A cache: deleting it
+costs one hash per file.
 """
 
 import contextlib

@@ -221,7 +221,7 @@ def _mode(stood: os.stat_result | None) -> int:
 
 def _sweep(folder: fsio.Folder) -> None:
     """Remove what a killed run left: temporary files of processes that are gone."""
-    for name in os.listdir(folder.path):
+    for name in [path.name for path in folder.path.iterdir()]:
         pid = name.removeprefix(fsio.TEMP_PREFIX).split("-")[0]
         if name.startswith(fsio.TEMP_PREFIX) and pid.isdigit() and not _is_alive(int(pid)):
             folder.unlink(name)
