@@ -157,9 +157,15 @@ class Question(NamedTuple):
 
 
 def trust(manager: DataManager, confirm: Callable[[Remote], bool]) -> list[Question]:
-    """Ask about every store address that only tracked files name; remember what was confirmed."""
+    """Ask about every store address that only tracked files name; remember what was confirmed.
+
+    Raises SettingsError for an address that no store can have, before anything is asked.
+    """
     asked: list[Question] = []
-    for place in places(manager):
+    every = places(manager)
+    for place in every:
+        parse(place.url)
+    for place in every:
         if manager.remotes.trust.covers(place):
             asked.append(Question(place, is_trusted=True))
         elif confirm(place):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from git_datamanager import fsio
 from git_datamanager.errors import NoCredentials, SettingsError, Unreachable, Untrusted
 from git_datamanager.workspace.git import Git
-from git_datamanager.workspace.settings import ROLES, Settings, credential
+from git_datamanager.workspace.settings import ROLES, Settings, credential, without_secrets
 
 if TYPE_CHECKING:
     from git_datamanager.objects import ObjectStore
@@ -110,7 +110,8 @@ class Remotes:
     def _connect(self, place: Remote) -> "ObjectStore":
         if not self.trust.covers(place):
             raise Untrusted(
-                f"the {place.role} store {place.url} is named only by tracked files: no request was sent",
+                f"the {place.role} store {without_secrets(place.url)} is named only by tracked files: "
+                "no request was sent",
                 hints=["git data trust"],
             )
         self._check_apart()

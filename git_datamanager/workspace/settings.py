@@ -105,7 +105,20 @@ class Settings:
 
     def effective(self) -> list[tuple[str, Setting]]:
         """Everything that has a value, for people to look at."""
-        return [(key.name, found) for key in KEYS if (found := self.setting(key.name))]
+        found = [(key.name, self.setting(key.name)) for key in KEYS]
+        return [(name, s._replace(value=without_secrets(s.value))) for name, s in found if s]
+
+
+# Credentials where no credentials belong: a user part, a parameter of the query.
+_USER_PART = re.compile(r"(//)[^/?#\s]*@")
+_SECRET_PART = re.compile(
+    r"((?:secret|token|password|credential|access.?key|signature)[^=&]*=)[^&\s]*", re.IGNORECASE
+)
+
+
+def without_secrets(text: str) -> str:
+    """An address as it may be printed: what should not stand in it is left out."""
+    return _SECRET_PART.sub(r"\1***", _USER_PART.sub(r"\1***@", text))
 
 
 def load(git: Git) -> Settings:
@@ -159,7 +172,9 @@ def _gitdata_entries(git: Git) -> list[tuple[str, str]]:
     """The work tree's `.gitdata`, else the index's, else HEAD's."""
     file = git.top / FILE_NAME if git.top else None
     if file is not None and file.is_symlink():
-        raise SettingsError(f"{FILE_NAME} is a symbolic link: it was not read")
+        raise SettingsError(
+            f"{FILE_NAME} is a symbolic link: it was not read", hints=[f"git checkout HEAD -- {FILE_NAME}"]
+        )
     if file is not None and file.is_file():
         return _parse(git, "-f", str(file))
     spec = next((s for s in (f":{FILE_NAME}", f"HEAD:{FILE_NAME}") if git.blob(s) is not None), None)
@@ -170,7 +185,10 @@ def _parse(git: Git, *source: str) -> list[tuple[str, str]]:
     try:
         out = git.output("config", *source, "--no-includes", "--list", "-z")
     except GitFailed as error:
-        raise SettingsError(f"{FILE_NAME} cannot be read: {error.stderr.strip()}") from error
+        raise SettingsError(
+            f"{FILE_NAME} cannot be read, nothing was done: {error.stderr.strip()}",
+            hints=[f"git checkout HEAD -- {FILE_NAME}   # the last committed one"],
+        ) from error
     items = (item.partition("\n") for item in out.split("\0") if item)
     return [(key, value) for key, _, value in items]
 
