@@ -386,6 +386,7 @@ P, L, D = State.PENDING, State.PUBLISHED, State.DELETED
         ([(1, 1, P), (1, 2, P)], {1: 2, 2: 1}, {1: 1, 2: 2}),
         # 2 failed to publish and 3 overtook it: it does not jump over its own successor
         ([(1, 1, L), (2, 2, P), (3, 3, L), (3, 4, P)], None, {1: 1, 2: 2, 3: 3, 4: 4}),
+        ([(1, 1, L), (2, 2, P), (3, 3, L), (2, 4, P)], None, {1: 1, 3: 3, 2: 4, 4: 5}),
         # published twice: nothing settles that, and the others go on
         ([(2, 1, L), (2, 2, L), (2, 3, P)], None, {1: 2, 2: 2, 3: 3}),
         ([(MAX_NUMBER, 1, L), (MAX_NUMBER, 2, P)], None, {1: MAX_NUMBER, 2: MAX_NUMBER}),
@@ -399,6 +400,11 @@ def test_settle(
     order = [(v.number, v.id) for v in settled.dataset(NAME).versions]
     assert order == sorted(order, reverse=True)
     assert evolve.settle_numbers(settled) == settled
+
+
+def test_finalize_settles_first() -> None:
+    m = collide((1, 1, L), (2, 3, P), (2, 2, P))
+    assert states(publish(m, ulid(3))) == ["v3 published", "v2 pending", "v1 published"]
 
 
 def test_one_dataset_that_cannot_be_settled_does_not_stop_the_others() -> None:

@@ -14,12 +14,12 @@ from tests.model.strategies import names
 REFUSED = {
     # S01: outside the repository, or no path at all
     "": "empty",
-    "..": "component",
-    "../x": "component",
-    "a/../../x": "component",
-    "a/..": "component",
-    "./x": "component",
-    ".": "component",
+    "..": "holds the component",
+    "../x": "holds the component",
+    "a/../../x": "holds the component",
+    "a/..": "holds the component",
+    "./x": "holds the component",
+    ".": "holds the component",
     "/": "absolute",
     "/etc/passwd": "absolute",
     "//host/share": "absolute",
