@@ -112,7 +112,7 @@ ACCEPTED = [
     "日本/データ.parquet", "a/b/c/d/e/f", "x" * 200, "sub/manifest.json", "sub/.github/x", "git", "gitx",
     "git~", "git~x",
     "con1", "console.csv", "com10", "nullable.csv", "auxiliary", "..a", "a..b", "a...b/c", "...a",
-    "$(touch x)", "a;b", "a'b", "a@v2", "a=b", "a,b", "%2e%2e", "#1.csv", "[1].csv",
+    "$(touch x)", "a*b?", "<a|b>", "a;b", "a'b", "a@v2", "a=b", "a,b", "%2e%2e", "#1.csv", "[1].csv",
     "नि\u200dखिल.csv", "👩\u200d🔬.csv",
     ".gitkeep", "env", "manifest.jsonl",
 ]  # fmt: skip
