@@ -10,6 +10,7 @@ import errno
 import os
 import stat as stat_module
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
@@ -59,6 +60,28 @@ def new_temp(folder: Path, *, mode: int = 0o600) -> Iterator[tuple[BinaryIO, Pat
     finally:
         with suppress(FileNotFoundError):
             path.unlink()
+
+
+def sweep(folder: Path, *, age: float = 0) -> None:
+    """Remove what killed runs left in a folder: temporary files of processes that are gone.
+
+    `age` in seconds is asked of files in folders that several machines or containers may share.
+    """
+    for path in folder.glob(f"{TEMP_PREFIX}*"):
+        pid = path.name.removeprefix(TEMP_PREFIX).split("-")[0]
+        with suppress(FileNotFoundError):
+            if pid.isdigit() and not _is_alive(int(pid)) and time.time() - path.lstat().st_mtime >= age:
+                path.unlink()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_durably(path: Path, data: bytes, *, mode: int = 0o666) -> None:

@@ -68,8 +68,15 @@ def pull(
     """
     manifest = manager.manifests.at(revision) if revision is not None else manager.manifests.current()
     wanted = select(manager, manifest, names)
-    jobs = [Job(w.dataset.name, _size(w), _puller(manager, manifest, w, output, source, force=force, dry_run=dry_run,
-                                                  many=len(wanted) > 1)) for w in wanted]  # fmt: skip
+    many = len(wanted) > 1
+    jobs = [
+        Job(
+            w.dataset.name,
+            _size(w),
+            _puller(manager, manifest, w, output, source, force=force, dry_run=dry_run, many=many),
+        )
+        for w in wanted
+    ]
     with manager.journal.record("pull", None, {"names": [w.dataset.name for w in wanted]}) as details:
         results = run_all(jobs)
         details["outcomes"] = {p.name: f"{p.version.name} {p.outcome}" for p in results.done}
@@ -163,9 +170,15 @@ def _write_out(
         stood = folder.stat()
         if stood is not None and _has_bytes(target, version):
             return Pulled(name, version, Outcome.CURRENT, target, None)
-        if stood is not None and not force:
+        logs = snapshot.live_logs(target)
+        if (stood is not None or logs) and not force:
+            what = (
+                "exists and holds something else"
+                if stood is not None
+                else f"has a log beside it, {logs[0].name}"
+            )
             raise DirtyFile(
-                f"{target} exists and holds something else: it was left as it is",
+                f"{target} {what}: it was left as it is",
                 hints=[f"git data pull {name} -o {target} --force   # keeps the file, prints its id"],
             )
         if dry_run:
@@ -175,7 +188,7 @@ def _write_out(
             file.flush()
             folder.chmod(temp, fsio.default_mode())
             fsio.fsync_file(file.fileno())
-            kept = manager.cache.keep_aside(folder) if stood is not None else None
+            kept = manager.cache.keep_aside(folder) if stood is not None or logs else None
             folder.rename_into_place(temp)
     manager.progress(Event(Kind.DONE, name))
     return Pulled(name, version, Outcome.PULLED, target, reader.used, kept)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
 SMALL = 64 << 20
+_HOUR = 3600
 
 
 class Cached(NamedTuple):
@@ -34,7 +35,9 @@ class Cached(NamedTuple):
 class Cache:
     """Objects by oid, and what `--force` replaced (`kept/`)."""
 
-    def __init__(self, root: Path, mode: str, limit: int, is_held: Callable[[Oid], bool]) -> None:
+    def __init__(
+        self, root: Path, mode: str, limit: Callable[[], int], is_held: Callable[[Oid], bool]
+    ) -> None:
         self.root = root
         self._mode = mode
         self._limit = limit
@@ -59,7 +62,8 @@ class Cache:
     def new_file(self) -> Iterator[Path]:
         """A name in the cache's file system for somebody to fill and `adopt`."""
         folder = self._folder(self.root / "tmp")
-        path = folder / f"{fsio.TEMP_PREFIX}{new_ulid()}"
+        fsio.sweep(folder, age=_HOUR)
+        path = folder / f"{fsio.TEMP_PREFIX}{os.getpid()}-{new_ulid()}"
         try:
             yield path
         finally:
@@ -145,13 +149,21 @@ class Cache:
         self.path(oid).unlink(missing_ok=True)
 
     def keep_aside(self, folder: fsio.Folder) -> str:
-        """Move a working file, and what SQLite keeps beside it, to `kept/<id>/`; the id is returned."""
+        """Keep a working file, and what SQLite keeps beside it, in `kept/<id>/`; the id is returned.
+
+        The logs are moved; the file gets a second name where the file system can, so that it stands in
+        its place until the caller renames something over it.
+        """
         entry = new_ulid()
         place = self._folder(self.root.parent / "kept" / entry)
-        for suffix in (*COMPANIONS, ""):
-            name = folder.leaf + suffix
-            if folder.stat(name) is not None:
-                _move(folder, name, place / name)
+        for suffix in COMPANIONS:
+            if folder.stat(folder.leaf + suffix) is not None:
+                _move(folder, folder.leaf + suffix, place / (folder.leaf + suffix))
+        if folder.stat() is not None:
+            try:
+                folder.link_out(folder.leaf, place / folder.leaf)
+            except OSError:
+                _move(folder, folder.leaf, place / folder.leaf)
         fsio.fsync_folder(place)
         return entry
 
@@ -167,10 +179,10 @@ class Cache:
     def evict(self) -> list[Cached]:
         """Shrink to the limit, least recently used first; never what no store is known to hold."""
         files = sorted(self, key=lambda c: c.used)
-        total = sum(c.size for c in files)
+        total, limit = sum(c.size for c in files), self._limit()
         gone = []
         for cached in files:
-            if total <= self._limit:
+            if total <= limit:
                 break
             if self._is_held(cached.oid):
                 cached.path.unlink(missing_ok=True)

@@ -97,7 +97,10 @@ class Manifests:
         try:
             lock.acquire()
         except Timeout as error:
-            raise Locked(f"another git data has held {self._lock_file} for {_LOCK_SECONDS} s") from error
+            raise Locked(
+                f"another git data has held {self._lock_file} for {_LOCK_SECONDS} s: nothing was changed",
+                hints=["ps -e | grep git-data   # which one; then run the same command again"],
+            ) from error
         try:
             yield
         finally:
@@ -122,6 +125,7 @@ class Manifests:
                 after = evolve(before, ids)
             if dry_run:
                 return after
+            fsio.sweep(self._git.work_tree)
             self._write(after)
             if ignore is not None:
                 self._rewrite_ignore(ignore)

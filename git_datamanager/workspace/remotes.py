@@ -5,6 +5,7 @@ against any host, so no request leaves for such an address before somebody in th
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,10 +93,11 @@ class Trust:
 class Remotes:
     """Opens the stores of a clone, each once, and only trusted ones."""
 
-    def __init__(self, git: Git, settings: Settings, trust: Trust) -> None:
+    def __init__(self, git: Git, settings: Settings, trust: Trust, confirm: Callable[[Remote], bool]) -> None:
         self._git = git
         self._settings = settings
         self.trust = trust
+        self._confirm = confirm
         self._open: dict[str, ObjectStore] = {}
 
     def remote(self, role: str) -> Remote:
@@ -108,6 +110,8 @@ class Remotes:
         return self._open[role]
 
     def _connect(self, place: Remote) -> "ObjectStore":
+        if not self.trust.covers(place) and self._confirm(place):
+            self.trust.confirm(place)
         if not self.trust.covers(place):
             raise Untrusted(
                 f"the {place.role} store {without_secrets(place.url)} is named only by tracked files: "
@@ -140,7 +144,8 @@ class Remotes:
         path = Path(os.path.normpath(self._git.main_top / folder))
         if not path.is_dir():
             raise Unreachable(
-                f"the {place.role} store is not there: no folder {path} ({place.origin}); nothing was changed",
+                f"the {place.role} store is not there: no folder {path} ({place.origin}); "
+                "nothing was changed",
                 hints=[
                     f"git config data.remote.{place.role}.url file:/path/to/the/folder   # where it is now"
                 ],
@@ -158,6 +163,6 @@ class Remotes:
         urls = [self.remote(role).url for role in ROLES if self._settings.get(f"data.remote.{role}.url")]
         if len(urls) == 2 and overlap(parse(urls[0]), parse(urls[1]), base=self._git.main_top):
             raise SettingsError(
-                f"the staging and production stores overlap ({urls[0]}, {urls[1]}): "
-                "cleaning one would delete from the other"
+                f"the staging and production stores overlap ({urls[0]}, {urls[1]}): what cleans one "
+                "would remove from the other"
             )

@@ -100,7 +100,10 @@ class Settings:
         value = self.get(name) or ""
         match = _SIZE.fullmatch(value)
         if not match:
-            raise SettingsError(f"{name} is {value!r}, not a size like 512m or 10g")
+            raise SettingsError(
+                f"{name} is {value!r}, not a size like 512m or 10g",
+                hints=[f"git config {name} {_BY_LOWER[name.lower()].default}"],
+            )
         return int(match[1]) * _UNITS[match[2].lower()]
 
     def effective(self) -> list[tuple[str, Setting]]:
@@ -146,11 +149,14 @@ def environment_name(key: str) -> str:
 
 def _from_environment() -> dict[str, Setting]:
     names = {key.name: environment_name(key.name) for key in KEYS}
-    return {
+    found = {
         key: Setting(os.environ[name], f"environment ({name})")
         for key, name in names.items()
         if name in os.environ
     }
+    if (hooks := found.get("data.hooks")) and hooks.value in ("0", "false"):
+        found["data.hooks"] = hooks._replace(value="none")  # GIT_DATA_HOOKS=0 turns them off
+    return found
 
 
 def _known(found: Mapping[str, Setting]) -> dict[str, Setting]:

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from git_datamanager import fsio
 from git_datamanager.content import snapshot
-from git_datamanager.errors import DataError, DirtyFile, Forbidden
+from git_datamanager.errors import Conflict, DataError, DirtyFile, Forbidden
 from git_datamanager.model.names import check_name
 from git_datamanager.model.oid import Oid
 from git_datamanager.workspace.cache import Cache
@@ -40,7 +40,8 @@ class Seen(NamedTuple):
     oid: Oid | None = None
     size: int = 0
     is_live: bool = False
-    """A database beside a non-empty log; `oid` is that of its snapshot."""
+    """A database beside a non-empty log; `oid` is that of its snapshot. Also a log without its database:
+    SQLite would replay it into the next file of that name."""
 
 
 ABSENT = Seen(What.ABSENT)
@@ -65,16 +66,21 @@ class WorkTree:
         """
         path = self.path(name)
         kind, size = _kind(self.top, name)
+        live = kind is not What.OTHER and bool(snapshot.live_logs(path))
         if kind is not What.FILE:
-            return Seen(kind)
-        live = bool(snapshot.live_logs(path))
+            return Seen(kind, is_live=live)
         known = self.states.get(name)
         if known is not None and not rehash and is_unchanged(known, path):
             return Seen(What.FILE, known.oid, size, live)
         if stat_only:
             return Seen(What.FILE, None, size, live)
         captured = known.oid if known and known.own != known.oid.hex else None
-        oid, own = self._identify(path, captured, live=live)
+        try:
+            oid, own = self._identify(path, captured, live=live)
+        except (Conflict, PermissionError):
+            # In use, in the middle of a recovery, not readable: what it holds cannot be said, which is
+            # no version and no reason to hide the other datasets. `add` says what is wrong with it.
+            return Seen(What.FILE, None, size, live)
         self.states.put(name, oid, own, path, vouch=False)
         return Seen(What.FILE, oid, size, live)
 
@@ -127,7 +133,7 @@ class WorkTree:
         before = self.look(name)
         self._guard(name, before, known, force=force)
         with fsio.Folder(self.top, name, create=True) as folder:
-            _sweep(folder)
+            fsio.sweep(folder.path)
             stood = folder.stat()
             with folder.new_temp() as (file, temp):
                 _fill(file, fill, name)
@@ -162,7 +168,7 @@ class WorkTree:
                 pass
             if self.path(name).is_dir() and not self.path(name).is_symlink():
                 raise Forbidden(f"{name} is a folder here: it was left as it is, move it away first")
-        if force or seen.what is What.ABSENT:
+        if force or (seen.what is What.ABSENT and not seen.is_live):
             return
         hints = [f"git data add {name}", f"git data pull --force {name}   # keeps your file, prints its id"]
         if seen.what is What.OTHER:
@@ -176,7 +182,7 @@ class WorkTree:
 
     def _preserve(self, folder: fsio.Folder, seen: Seen, known: Collection[Oid]) -> str | None:
         """Before the rename: nobody's bytes go."""
-        if seen.what is What.ABSENT:
+        if seen.what is What.ABSENT and not seen.is_live:
             return None
         clean = seen.what is What.FILE and seen.oid in known and not seen.is_live
         if clean and seen.oid is not None and self.cache.take(folder, folder.leaf, seen.oid):
@@ -217,21 +223,3 @@ def _mode(stood: os.stat_result | None) -> int:
     if stood is not None and stat_module.S_ISREG(stood.st_mode):
         return stat_module.S_IMODE(stood.st_mode) | stat_module.S_IWUSR
     return fsio.default_mode()
-
-
-def _sweep(folder: fsio.Folder) -> None:
-    """Remove what a killed run left: temporary files of processes that are gone."""
-    for name in [path.name for path in folder.path.iterdir()]:
-        pid = name.removeprefix(fsio.TEMP_PREFIX).split("-")[0]
-        if name.startswith(fsio.TEMP_PREFIX) and pid.isdigit() and not _is_alive(int(pid)):
-            folder.unlink(name)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -67,12 +67,19 @@ def before_pull(scene: Scene) -> tuple[Clone, list[str]]:
     return ben, ["pull"]
 
 
+def before_forced_pull(scene: Scene) -> tuple[Clone, list[str]]:
+    ben, words = before_pull(scene)
+    ben.write("one.csv", "unsaved work\n")
+    return ben, [*words, "--force"]
+
+
 VERBS: dict[str, Callable[[Scene], tuple[Clone, list[str]]]] = {
     "add": before_add,
     "second add": before_second_add,
     "upload": before_upload,
     "publish": before_publish,
     "pull": before_pull,
+    "forced pull": before_forced_pull,
 }
 
 
@@ -110,15 +117,14 @@ def end_state(scene: Scene) -> dict[str, object]:
 
 def sound(scene: Scene, owned: dict[str, str], clone: Clone) -> None:
     """What must hold the moment after a kill."""
+    kept = set(files(clone.path / ".git/data/kept").values())
     for name, digest in owned.items():
-        held = (
-            hashlib.sha256((clone.path / name).read_bytes()).hexdigest()
-            if (clone.path / name).exists()
-            else None
-        )
+        path = clone.path / name
+        held = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
         if name.endswith(".csv") and held != digest:
-            known = {v["oid"] for v in clone.versions(name)}
-            assert f"sha256:{held}" in known, f"{name} holds bytes nobody wrote"
+            known = {v["oid"].removeprefix("sha256:") for v in clone.versions(name)}
+            assert held in known, f"{name} holds bytes nobody wrote"
+            assert digest in known | kept, f"what {name} held is gone"
     for root in (scene.staging, scene.production, clone.path / ".git/data/cache"):
         for path in root.rglob("*"):
             if path.is_file() and re.fullmatch("[0-9a-f]{64}", path.name):
