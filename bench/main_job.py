@@ -137,7 +137,9 @@ def start_table(root: Path, source: Path, runs: int) -> dict[str, list[dict[str,
     }
     for name, line in hooks.items():
         floor = Side("git --version", ["git", "--version"], repo)
-        tables[f"{name} hook, manifest unchanged"] = compare([Side(name, ["sh", "-c", line], repo), floor], runs)
+        tables[f"{name} hook, manifest unchanged"] = compare(
+            [Side(name, ["sh", "-c", line], repo), floor], runs
+        )
     return tables
 
 
@@ -177,7 +179,9 @@ def show(title: str, rows: list[dict[str, object]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=2048, help="MiB of the big file")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--starts", type=int, default=15, help="runs of the short commands")

@@ -6,10 +6,11 @@ import sys
 def main() -> int:
     """Run the command line; returns the exit code."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["hook"] and arguments[1:2] not in ([], ["-h"], ["--help"]):
+    asks_for_help = arguments[1:2] in ([], ["-h"], ["--help"])
+    if arguments[:1] in (["hook"], ["merge-driver"]) and not asks_for_help:
         from git_datamanager.hook import main as run_hook
 
-        return run_hook(arguments[1:])
+        return run_hook(arguments[arguments[0] == "hook" :])
     if arguments == ["--version"]:
         from git_datamanager import __version__
 

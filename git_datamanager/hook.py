@@ -35,6 +35,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         return handler(args)
     except KeyboardInterrupt:
+        hook_talk.clear()
+        hook_talk.say(
+            f"interrupted: {'run git data pull' if event in _AFTER else 'nothing was done; try again'}"
+        )
         return 0 if event in _AFTER else EXIT_INTERRUPTED
     except DataError as error:
         return _failed(event, error)

@@ -11,6 +11,7 @@ in `git_datamanager.ops`. Parts are made when first used.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from git_datamanager.workspace.cache import Cache
 from git_datamanager.workspace.git import Git, open_git
 from git_datamanager.workspace.journal import Journal
 from git_datamanager.workspace.manifests import Manifests
-from git_datamanager.workspace.remotes import Remotes, Trust
+from git_datamanager.workspace.remotes import Remote, Remotes, Trust
 from git_datamanager.workspace.settings import Settings, is_initialised, load
 from git_datamanager.workspace.statecache import StateCache
 from git_datamanager.workspace.worktree import WorkTree
@@ -39,9 +40,17 @@ class DataManager:
     git: Git
     settings: Settings
     progress: Progress = silent
+    confirm: Callable[[Remote], bool] = lambda _: False
+    """Asked once before the first request to a store that only tracked files name."""
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str] = ".", *, progress: Progress = silent) -> "DataManager":
+    def open(
+        cls,
+        path: str | os.PathLike[str] = ".",
+        *,
+        progress: Progress = silent,
+        confirm: Callable[[Remote], bool] = lambda _: False,
+    ) -> "DataManager":
         """Find the repository around `path`.
 
         Raises DataError where there is none or `git data init` was never run there.
@@ -54,7 +63,7 @@ class DataManager:
             )
         for text in settings.warnings:
             warn(progress, text)
-        return cls(git, settings, progress)
+        return cls(git, settings, progress, confirm)
 
     @property
     def state_folder(self) -> Path:
@@ -74,7 +83,7 @@ class DataManager:
         return Cache(
             self.state_folder / "cache",
             self.settings.choice("data.cache"),
-            self.settings.size("data.cacheSize"),
+            lambda: self.settings.size("data.cacheSize"),
             lambda oid: bool(self.journal.holders(oid)),
         )
 
@@ -85,7 +94,7 @@ class DataManager:
 
     @cached_property
     def remotes(self) -> Remotes:
-        return Remotes(self.git, self.settings, Trust(self.state_folder / "trust"))
+        return Remotes(self.git, self.settings, Trust(self.state_folder / "trust"), self.confirm)
 
     def store(self, role: str) -> "ObjectStore":
         """`staging` or `production`. Raises Untrusted, SettingsError; sends nothing yet."""

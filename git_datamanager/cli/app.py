@@ -16,6 +16,7 @@ from git_datamanager.errors import EXIT_INTERRUPTED, EXIT_USAGE, DataError, Forb
 
 if TYPE_CHECKING:
     from git_datamanager.manager import DataManager
+    from git_datamanager.workspace.remotes import Remote
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -123,7 +124,10 @@ def run(arguments: Sequence[str]) -> int:
     except click.UsageError as error:
         render.usage_error(error)
         return EXIT_USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort:
+        render.say("\nnot answered: nothing was changed")
+        return EXIT_INTERRUPTED
+    except KeyboardInterrupt:
         render.finish_progress()
         render.say("interrupted: nothing was half-written; run the same command again to go on")
         return EXIT_INTERRUPTED
@@ -194,10 +198,16 @@ def _crash_log(text: str) -> Path | None:
     return path
 
 
+def ask_for_trust(place: "Remote") -> bool:
+    """Whether requests, and credentials, may go to an address that came with the clone."""
+    question = f"{place.role} is {render.clean(place.url)} (named by {place.origin}). Send requests there?"
+    return bool(render.confirm(question))
+
+
 @contextmanager
-def manager(*, quiet: bool = False) -> "Iterator[DataManager]":
+def manager() -> "Iterator[DataManager]":
     """The manager of the repository here, its progress drawn on stderr."""
     from git_datamanager.manager import DataManager
 
-    with render.progress(quiet=quiet) as listen:
-        yield DataManager.open(progress=listen)
+    with render.progress() as listen:
+        yield DataManager.open(progress=listen, confirm=ask_for_trust)

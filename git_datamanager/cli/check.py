@@ -6,7 +6,7 @@ from git_datamanager.cli import options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import Corrupt, Denied, NotFound, raise_failures
 from git_datamanager.ops.fsck import Verdict
-from git_datamanager.ops.verify import NEEDS, Answer, Finding, Right, Verification
+from git_datamanager.ops.verify import NEEDS, Finding, Right, Verification
 
 
 @click.command(context_settings=HELP)
@@ -15,14 +15,14 @@ from git_datamanager.ops.verify import NEEDS, Answer, Finding, Right, Verificati
 @click.option("--read-only", is_flag=True, help="Send no request that could change anything.")
 @options.json_output
 @options.talk
-def verify(role: str, read_only: bool, as_json: bool, quiet: bool, verbose: int) -> int:
+def verify(role: str, read_only: bool, as_json: bool) -> int:
     """Measure what the current credentials may do on both stores.
 
     Exit 4 when the role lacks a right it needs; a warning where it has one it should not have.
     """
     from git_datamanager.ops.verify import verify as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         result = verb(data, role=role, read_only=read_only)
     if as_json:
         render.json("verify", _json(result))
@@ -80,7 +80,7 @@ def _cell(finding: Finding) -> str:
 @click.option("--remote", is_flag=True, help="Every referenced object in the stores too.")
 @options.json_output
 @options.talk
-def fsck(names: tuple[str, ...], remote: bool, as_json: bool, quiet: bool, verbose: int) -> int:
+def fsck(names: tuple[str, ...], remote: bool, as_json: bool) -> int:
     """Hash everything again: the cache, working files, and with --remote the stores.
 
     Exit 6 when bytes are not what their name says, 3 when some are missing; 4 or 7 when a store
@@ -88,7 +88,7 @@ def fsck(names: tuple[str, ...], remote: bool, as_json: bool, quiet: bool, verbo
     """
     from git_datamanager.ops.fsck import fsck as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         found = verb(data, names, remote=remote)
     if as_json:
         checked = [
@@ -98,7 +98,7 @@ def fsck(names: tuple[str, ...], remote: bool, as_json: bool, quiet: bool, verbo
         render.json("fsck", {"remote": remote, "checked": checked})
     else:
         for c in found:
-            if c.is_bad or verbose or c.verdict in (Verdict.MODIFIED, Verdict.UNKNOWN):
+            if c.is_bad or render.settings.verbose or c.verdict in (Verdict.MODIFIED, Verdict.UNKNOWN):
                 render.out(f"{c.place}  {render.clean(c.name)}  {c.verdict}  {render.clean(c.said)}".rstrip())
         bad = sum(c.is_bad for c in found)
         unknown = sum(c.verdict is Verdict.UNKNOWN for c in found)

@@ -21,6 +21,14 @@ def ensure_hooks(manager: "DataManager", *, dry_run: bool) -> None:
         render.note(_install(manager.git, mode))
 
 
+def hint_hooks(manager: "DataManager") -> None:
+    """In a clone that nobody has set up yet; costs no question to git."""
+    keys = {entry.key for entry in manager.git.config}
+    wanted = manager.settings.choice("data.hooks") != "none" and os.environ.get("CI") != "true"
+    if wanted and "merge.git-data.driver" not in keys:
+        render.hint("git data install   # the hooks and the merge driver, once per clone")
+
+
 def install_for_init(*, no_hooks: bool) -> str:
     """Install hooks and merge driver, or note that this clone wants none; one line for the user."""
     from git_datamanager.workspace.git import open_git

@@ -24,7 +24,7 @@ from git_datamanager.ops.demo import Chapter, Command, Scene, play
 )
 @options.json_output
 @options.talk
-def demo(keep: Path | None, as_json: bool, quiet: bool, verbose: int) -> int:
+def demo(keep: Path | None, as_json: bool) -> int:
     """Play the whole story in a scratch folder: init, add, publish, pull, rollback, prune, delete.
 
     Runs every command for real, with a bare origin, two clones and two folders as stores. Needs no
@@ -37,18 +37,18 @@ def demo(keep: Path | None, as_json: bool, quiet: bool, verbose: int) -> int:
         try:
             for scene in play(folder, color=not as_json and render.paint("x", "hint") != "x"):
                 scenes.append(scene)
-                if not as_json and not quiet:
+                if not as_json and not render.settings.quiet:
                     _print(scene)
         except DataError as error:
             failure = error
     if as_json:
         render.json("demo", _json(scenes, keep, failure))
     if failure is not None:
-        if quiet and scenes and isinstance(scenes[-1], Command):
+        if render.settings.quiet and scenes and isinstance(scenes[-1], Command):
             render.say(scenes[-1].output.rstrip("\n"))
         render.say(f"{render.paint('error:', 'error', stream='stderr')} {render.clean(str(failure))}")
         return failure.exit_code
-    if not as_json and not quiet:
+    if not as_json and not render.settings.quiet:
         _farewell(keep)
     return 0
 

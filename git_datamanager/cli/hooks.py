@@ -29,8 +29,7 @@ _scope = click.option("--global/--local", "is_global", default=False, help="For 
 @options.talk
 def install(
     is_global: bool, mode: str | None, append: bool, force: bool, framework: bool, dry_run: bool,
-    as_json: bool, quiet: bool, verbose: int,
-) -> None:  # fmt: skip
+    as_json: bool) -> None:  # fmt: skip
     """Install the Git hooks and the merge driver in this clone, beside everybody else's.
 
     Git 2.54 and newer run them from the configuration, older ones from the hooks folder. A hook that
@@ -41,7 +40,6 @@ def install(
         return
     from git_datamanager.workspace import drivers, hooks_install
 
-    render.settings.quiet = quiet
     scope = "global" if is_global else "local"
     git = _git(is_global=is_global)
     chosen = _mode(git, mode, scope, dry_run=dry_run)
@@ -89,11 +87,10 @@ def _mode(git: "Git", asked: str | None, scope: str, *, dry_run: bool) -> str:
 @options.dry_run
 @options.json_output
 @options.talk
-def uninstall(is_global: bool, dry_run: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+def uninstall(is_global: bool, dry_run: bool, as_json: bool) -> None:
     """Remove the hooks and drivers that `git data install` put in place, and nothing else."""
     from git_datamanager.workspace import drivers, hooks_install
 
-    render.settings.quiet = quiet
     scope = "global" if is_global else "local"
     git = _git(is_global=is_global)
     steps = hooks_install.uninstall(git, scope=scope, dry_run=dry_run)
@@ -153,7 +150,7 @@ def merge_driver(args: tuple[str, ...]) -> int:
 @click.option("--theirs", "take", flag_value="theirs", help="Where both sides differ, take the other side.")
 @options.json_output
 @options.talk
-def resolve(take: str | None, as_json: bool, quiet: bool, verbose: int) -> int:
+def resolve(take: str | None, as_json: bool) -> int:
     """Settle a manifest that Git left in conflict: unite the versions of both sides, and stage it.
 
     What both sides changed differently is listed; --ours or --theirs decides it. In a rebase `ours` is
@@ -161,7 +158,7 @@ def resolve(take: str | None, as_json: bool, quiet: bool, verbose: int) -> int:
     """
     from git_datamanager.ops.mergefile import resolve as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         done = verb(data, take)
     if as_json:
         clashes = [

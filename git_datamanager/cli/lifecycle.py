@@ -15,18 +15,16 @@ _MERGE = "git commit && git push   # final once the pull request is merged and p
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@options.name
 @click.option("--to", "--to-version", "to", required=True, metavar="vN", help="The version to go back to.")
 @options.message
-@options.yes
+@click.option("-y", "--yes", is_flag=True, expose_value=False, help="Accepted for scripts: nothing is asked.")
 @options.dry_run
 @options.json_output
 @options.talk
-def rollback(
-    name: str, to: str, message: str, yes: bool, dry_run: bool, as_json: bool, quiet: bool, verbose: int
-) -> None:
+def rollback(name: str, to: str, message: str, dry_run: bool, as_json: bool) -> None:
     """Make an older version the newest: a new pending version with its bytes. Nothing is copied."""
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         change = lifecycle.rollback(data, name, to, message=message, dry_run=dry_run)
     version = change.after.latest if change.after else None
     if as_json:
@@ -38,21 +36,19 @@ def rollback(
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@options.name
 @reason
 @options.yes
 @options.dry_run
 @options.json_output
 @options.talk
-def delete(
-    name: str, reason: str | None, yes: bool, dry_run: bool, as_json: bool, quiet: bool, verbose: int
-) -> None:
+def delete(name: str, reason: str | None, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Ask for the deletion of a dataset with all its versions.
 
     Only the manifest changes; the working file and its ignore line stay. Final once merged and
     published.
     """
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         planned = lifecycle.delete(data, name, reason=reason, dry_run=True)
         if not dry_run:
             _confirm(planned, "delete", yes=yes, word=planned.name)
@@ -61,25 +57,16 @@ def delete(
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@options.name
 @click.option("--keep", type=int, required=True, metavar="N", help="How many published versions stay (≥ 1).")
 @reason
 @options.yes
 @options.dry_run
 @options.json_output
 @options.talk
-def prune(
-    name: str,
-    keep: int,
-    reason: str | None,
-    yes: bool,
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-    verbose: int,
-) -> None:
+def prune(name: str, keep: int, reason: str | None, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Ask for the deletion of all published versions but the newest N."""
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         planned = lifecycle.prune(data, name, keep, reason=reason, dry_run=True)
         if not dry_run and planned.marked:
             _confirm(planned, "prune", yes=yes, word="yes")
@@ -112,19 +99,27 @@ def _report(verb: str, change: Change, *, dry_run: bool, as_json: bool) -> None:
         names = " ".join(v.name for v in change.marked)
         will = "would be deleted" if dry_run else "marked for deletion"
         render.result(f"{render.clean(change.name)}  {names}  {will}" if names else "nothing to delete")
+    _tell_dropped(change, dry_run=dry_run)
     if change.marked and not dry_run:
         options.next_steps(_MERGE)
 
 
+def _tell_dropped(change: Change, *, dry_run: bool) -> None:
+    if change.dropped and change.after is not None:
+        names = " ".join(v.name for v in change.dropped)
+        would = "would go" if dry_run else "is gone"
+        render.note(f"{change.name} {names} was never committed: it {would} from the manifest")
+
+
 @click.command(context_settings=HELP)
-@click.argument("old")
+@click.argument("old", shell_complete=options.complete_name)
 @click.argument("new")
 @options.dry_run
 @options.json_output
 @options.talk
-def mv(old: str, new: str, dry_run: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+def mv(old: str, new: str, dry_run: bool, as_json: bool) -> None:
     """Rename a dataset; its versions, the file and the ignore line follow."""
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         change = lifecycle.move(data, old, new, dry_run=dry_run)
     if as_json:
         _json("mv", change, dry_run)
@@ -134,19 +129,19 @@ def mv(old: str, new: str, dry_run: bool, as_json: bool, quiet: bool, verbose: i
 
 
 @click.command(context_settings=HELP)
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=options.complete_name)
 @click.option("--cached", is_flag=True, help="Required: the working file stays.")
 @options.dry_run
 @options.json_output
 @options.talk
-def rm(names: tuple[str, ...], cached: bool, dry_run: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+def rm(names: tuple[str, ...], cached: bool, dry_run: bool, as_json: bool) -> None:
     """Stop materialising, pulling and listing datasets; versions and bytes stay.
 
     The working file stays too, and is no longer ignored. `git data add NAME` brings it back.
     """
     if not cached:
         raise click.UsageError("say --cached (the file stays), or use git data delete to delete the dataset")
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         changes = lifecycle.remove(data, names, dry_run=dry_run)
     if as_json:
         render.json("rm", {"dry_run": dry_run, "datasets": [_change_json(c) for c in changes]})

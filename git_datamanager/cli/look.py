@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from git_datamanager.cli import options, render
+from git_datamanager.cli import clone, options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import EXIT_NEGATIVE
 from git_datamanager.ops.status import Row, Stage, Status, Work
@@ -23,7 +23,13 @@ _STAGE_LETTERS = {
 }
 _WORK_LETTERS = {Work.CLEAN: ".", Work.MODIFIED: "M", Work.MISSING: "D", Work.STALE: "S", Work.BLOCKED: "T"}
 _SECTIONS = (
-    ("Data to be committed:", "git commit uploads it", (Stage.NEW, Stage.CHANGED, Stage.RENAMED, Stage.DELETING), None),
+    (
+        "Data to be committed:",
+        "git commit uploads it",
+        (Stage.NEW, Stage.CHANGED, Stage.RENAMED),
+        None,
+    ),
+    ("To be deleted:", "git commit, then merge and publish", (Stage.DELETING,), None),
     ("Committed, not in staging:", "git push, or git data upload", (Stage.PENDING,), None),
     ("In staging, waiting for merge and publish:", "", (Stage.UPLOADED,), None),
     (
@@ -56,8 +62,7 @@ _SECTIONS = (
 @options.talk
 def status(
     names: tuple[str, ...], remote: bool, rehash: bool, short: bool, porcelain: str | None, nul: bool,
-    exit_code: bool, as_json: bool, quiet: bool, verbose: int,
-) -> int:  # fmt: skip
+    exit_code: bool, as_json: bool) -> int:  # fmt: skip
     """Show what changed, here and on its way. Offline unless asked with --remote.
 
     Porcelain lines are `XY VERSION NAME`. X: A new dataset, M new version, R new name, D to be deleted (not
@@ -66,7 +71,7 @@ def status(
     """
     from git_datamanager.ops.status import status as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         found = verb(data, names, remote=remote, rehash=rehash)
         if as_json:
             render.json("status", _status_json(found))
@@ -74,6 +79,11 @@ def status(
             _print_short(found, full=bool(porcelain or nul), nul=nul)
         else:
             _print_long(found)
+        clone.hint_hooks(data)
+    for _, problem in found.failures:
+        render.error(problem, as_json=False)
+    if found.failures:
+        return found.failures[0][1].exit_code
     return EXIT_NEGATIVE if exit_code and found.has_drift else 0
 
 
@@ -157,13 +167,11 @@ def _cells(row: Row, *, by_stage: bool) -> list[str]:
 @click.option("-a", "--all", "every", is_flag=True, help="Removed and deleted datasets too.")
 @options.json_output
 @options.talk
-def ls(
-    names: tuple[str, ...], revision: str | None, every: bool, as_json: bool, quiet: bool, verbose: int
-) -> None:
+def ls(names: tuple[str, ...], revision: str | None, every: bool, as_json: bool) -> None:
     """List the datasets: name, latest version, state, age, size, digest."""
     from git_datamanager.ops.listing import ls as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         datasets = verb(data, names, revision=revision, every=every)
     if as_json:
         documents = [
@@ -183,7 +191,7 @@ def ls(
     if rows:
         render.table(rows, head=["name", "version", "state", "age", "size", "sha256"])
     else:
-        render.note("no datasets yet: git data add <file>")
+        render.note("nothing to list: git data add <file>, or git data ls --all for what was removed")
 
 
 @click.command(context_settings=HELP)
@@ -191,11 +199,11 @@ def ls(
 @click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
 @options.json_output
 @options.talk
-def log(names: tuple[str, ...], revision: str | None, as_json: bool, quiet: bool, verbose: int) -> None:
+def log(names: tuple[str, ...], revision: str | None, as_json: bool) -> None:
     """Show the versions of datasets: number, state, date, author, size, note, commit."""
     from git_datamanager.ops.listing import log as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         entries = verb(data, names, revision=revision)
     if as_json:
         render.json("log", {"versions": [_logged_json(entry) for entry in entries]})
@@ -230,16 +238,16 @@ def _print_logged(entry: "Logged") -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name", metavar="NAME[@vN]")
+@click.argument("name", metavar="NAME[@vN]", shell_complete=options.complete_name)
 @click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
 @options.json_output
 @options.talk
-def show(name: str, revision: str | None, as_json: bool, quiet: bool, verbose: int) -> None:
+def show(name: str, revision: str | None, as_json: bool) -> None:
     """Show one version in full: its entry in the manifest, its commit, where its bytes are."""
     from git_datamanager.model.layout import object_key
     from git_datamanager.ops.listing import show as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         entry = verb(data, name, revision=revision)
         held = sorted(data.held_by(entry.version.oid))
         cached = data.cache.has(entry.version.oid)

@@ -1,10 +1,11 @@
 """git data upload, pull, publish."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from git_datamanager.cli import options, render
+from git_datamanager.cli import clone, options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.ops import publish as publishing
 from git_datamanager.ops.branch import BOT_BRANCH
@@ -16,7 +17,7 @@ from git_datamanager.ops.pull import SOURCES, Outcome, Pulled
 @options.dry_run
 @options.json_output
 @options.talk
-def upload(names: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, verbose: int) -> None:
+def upload(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Bring every pending version of the staged manifest to staging, verified.
 
     What the commit hook does; bytes that are there already are checked, not sent again.
@@ -25,7 +26,7 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, ve
     from git_datamanager.ops.upload import pending_entries
     from git_datamanager.ops.upload import upload as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         manifest = data.manifests.staged()
         wanted = {w.dataset.name for w in select(data, manifest, names)} if names else None
         entries = [(d, v) for d, v in pending_entries(manifest) if wanted is None or d.name in wanted]
@@ -59,7 +60,7 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, ve
 
 
 @click.command(context_settings=HELP)
-@click.argument("names", nargs=-1, metavar="[NAME[@vN]]...")
+@click.argument("names", nargs=-1, metavar="[NAME[@vN]]...", shell_complete=options.complete_name)
 @click.option("--version", "version", metavar="vN", help="The same as NAME@vN, for one dataset.")
 @click.option("--rev", "revision", metavar="COMMIT", help="The versions of that commit.")
 @click.option(
@@ -74,8 +75,7 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, ve
 @options.talk
 def pull(
     names: tuple[str, ...], version: str | None, revision: str | None, output: str | None, source: str,
-    force: bool, dry_run: bool, as_json: bool, quiet: bool, verbose: int,
-) -> None:  # fmt: skip
+    force: bool, dry_run: bool, as_json: bool) -> None:  # fmt: skip
     """Bring verified versions into the work tree: all datasets, or those named.
 
     A file appears whole and checked, or the old one stays. Files with changes that nobody added are
@@ -87,20 +87,23 @@ def pull(
         if len(names) != 1:
             raise click.UsageError("--version goes with exactly one NAME")
         names = (f"{names[0]}@{version}",)
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         pulled = verb(
             data, names, revision=revision, output=output, source=source, force=force, dry_run=dry_run
         )
+        clone.hint_hooks(data)
+        top = data.git.top
         kept = {p.kept: data.cache.kept(p.kept) for p in pulled if p.kept}
     if as_json:
-        render.json("pull", {"dry_run": dry_run, "datasets": [_pulled_json(p) for p in pulled]})
+        render.json("pull", {"dry_run": dry_run, "datasets": [_pulled_json(p, top) for p in pulled]})
     else:
         _print_pulled(pulled)
     for entry, place in kept.items():
         render.note(f"what was replaced is kept as {entry} in {place}")
 
 
-def _pulled_json(pulled: Pulled) -> dict[str, Any]:
+def _pulled_json(pulled: Pulled, top: Path | None) -> dict[str, Any]:
+    inside = top is not None and pulled.path.is_relative_to(top)
     return {
         "name": pulled.name,
         "version": pulled.version.name,
@@ -109,7 +112,7 @@ def _pulled_json(pulled: Pulled) -> dict[str, Any]:
         "size": pulled.version.size,
         "outcome": str(pulled.outcome),
         "source": pulled.source,
-        "path": str(pulled.path),
+        "path": str(pulled.path.relative_to(top) if inside and top else pulled.path),
         "kept": pulled.kept,
     }
 
@@ -138,22 +141,14 @@ def _print_pulled(pulled: list[Pulled]) -> None:
 @options.dry_run
 @options.json_output
 @options.talk
-def publish(
-    finalize: str,
-    branch: str | None,
-    remote: str | None,
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-    verbose: int,
-) -> int:
+def publish(finalize: str, branch: str | None, remote: str | None, dry_run: bool, as_json: bool) -> int:
     """Publish what is merged: the verb of CI.
 
     Takes every pending version of the branch's tip: verifies the staged bytes, copies them inside the
     storage service to production, checks them, leaves a receipt, and records all that in the
     manifest. Each version on its own; running it again, late or twice changes nothing.
     """
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         report = publishing.publish(data, finalize=finalize, branch=branch, remote=remote, dry_run=dry_run)
     if as_json:
         render.json("publish", {"dry_run": dry_run, **_report_json(report)})
@@ -204,5 +199,7 @@ def _print_report(report: publishing.Report) -> None:
     if report.commit is not None:
         where = report.branch if report.finalized == "commit" else BOT_BRANCH
         render.result(f"manifest finalized in {report.commit[:12]} on {render.clean(where)}")
+    if report.finalized is publishing.Finalized.COMMIT and report.remote:
+        render.hint("git pull   # brings the finalized manifest into a clone")
     if report.finalized is publishing.Finalized.PROPOSED:
         render.hint(f"open a pull request from {BOT_BRANCH} to {report.branch}")

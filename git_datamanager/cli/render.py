@@ -24,6 +24,7 @@ class OutputSettings:
     color: str = "auto"
     wants_json: bool = False
     quiet: bool = False
+    verbose: int = 0
 
 
 settings = OutputSettings()
@@ -105,10 +106,10 @@ def json(schema: str, value: Mapping[str, Any]) -> None:
     out(json_module.dumps({"schema": f"git-data/{schema}/1", **value}, indent=2, ensure_ascii=False))
 
 
-def error(problem: DataError) -> None:
-    """`error:` with one fact, then `hint:` lines; JSON where JSON was asked for."""
+def error(problem: DataError, *, as_json: bool = True) -> None:
+    """`error:` with one fact, then `hint:` lines; JSON where JSON was asked for, and nothing else is."""
     failures = problem.failures if isinstance(problem, SeveralFailed) else (("", problem),)
-    if settings.wants_json:
+    if settings.wants_json and as_json:
         json("error", {"exit_code": problem.exit_code, "errors": [_plain(n, e) for n, e in failures]})
     for _, failure in failures:
         say(f"{paint('error:', 'error', stream='stderr')} {clean(str(failure))}")
@@ -146,14 +147,11 @@ def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = ()) -> None:
 
 def size(count: int) -> str:
     """1.2 GiB: three digits that matter."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            break
-        value /= 1024
-    else:
-        unit = "TiB"
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+    power = min((count.bit_length() - 1) // 10, 4) if count > 0 else 0
+    return f"{count / 1024**power:.1f} {_UNITS[power]}" if power else f"{count} B"
+
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def age(timestamp: str) -> str:
@@ -186,7 +184,9 @@ def _c_escape(byte: int) -> str:
 class _Bar:
     """One line on a terminal with all that is moving, a plain line every ten seconds elsewhere in CI."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self) -> None:
+        quiet = settings.quiet
+        self._moved: dict[str, int] = {}
         self._total = self._done = 0
         self._began = self._drawn = time.monotonic()
         self._shown = False
@@ -203,7 +203,12 @@ class _Bar:
             self._total += event.size
         elif event.kind is Kind.ADVANCE:
             self._done += event.size
+            self._moved[event.name] = self._moved.get(event.name, 0) + event.size
             self._tick(event.name)
+        elif event.kind is Kind.DONE and settings.verbose:
+            moved = self._moved.pop(event.name, 0)
+            seconds = time.monotonic() - self._began
+            say(f"{clean(event.name)}: done after {seconds:.1f} s, {size(moved)} read or moved")
 
     def _tick(self, name: str) -> None:
         now = time.monotonic()
@@ -219,7 +224,8 @@ class _Bar:
         rate = self._done / max(now - self._began, 0.001)
         left = (self._total - self._done) / rate if rate > 0 and self._total > self._done else 0
         share = f"{100 * self._done // self._total}% " if self._total else ""
-        return f"{share}{size(self._done)} of {size(self._total)}, {size(int(rate))}/s, {left:.0f} s left  {clean(name)}"
+        moved = f"{size(self._done)} of {size(self._total)}"
+        return f"{share}{moved}, {size(int(rate))}/s, {left:.0f} s left  {clean(name)}"
 
     def finish(self) -> None:
         if self._shown:
@@ -237,10 +243,9 @@ _current: list[_Bar] = []
 
 
 @contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Progress]:
+def progress() -> Iterator[Progress]:
     """Draw what a verb tells."""
-    settings.quiet = quiet
-    bar = _Bar(quiet=quiet)
+    bar = _Bar()
     _current.append(bar)
     try:
         yield bar

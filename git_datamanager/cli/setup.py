@@ -3,24 +3,18 @@
 import click
 
 from git_datamanager.cli import options, render
-from git_datamanager.cli.app import HELP, manager
+from git_datamanager.cli.app import HELP, ask_for_trust, manager
 from git_datamanager.errors import Untrusted
-from git_datamanager.workspace.remotes import Remote
 
 
 @click.command(context_settings=HELP)
-@click.option(
-    "--staging", metavar="URL", help="Where pending versions go (default: a folder beside the repository)."
-)
+@click.option("--staging", metavar="URL", help="Where pending versions go (default: a folder beside).")
 @click.option("--production", metavar="URL", help="Where published versions go.")
 @click.option("--no-hooks", is_flag=True, help="Install no Git hooks in this clone, now or later.")
 @options.dry_run
 @options.json_output
 @options.talk
-def init(
-    staging: str | None, production: str | None, no_hooks: bool, dry_run: bool, as_json: bool,
-    quiet: bool, verbose: int,
-) -> None:  # fmt: skip
+def init(staging: str | None, production: str | None, no_hooks: bool, dry_run: bool, as_json: bool) -> None:
     """Set up git data in this repository: write and stage its four files, install the hooks.
 
     URLs are file:PATH, s3://bucket/prefix?endpoint=…&region=…, r2://bucket/prefix. Without any, two
@@ -29,9 +23,8 @@ def init(
     from git_datamanager.cli.clone import install_for_init
     from git_datamanager.ops.setup import init as verb
 
-    render.settings.quiet = quiet
     done = verb(staging=staging, production=production, dry_run=dry_run)
-    hooks = "no hooks" if dry_run else install_for_init(no_hooks=no_hooks)
+    hooks = "would install the hooks" if dry_run else install_for_init(no_hooks=no_hooks)
     if as_json:
         created = [str(path) for path in done.created]
         document = {"dry_run": dry_run, "written": done.written, "created": created, "stores": done.stores}
@@ -42,27 +35,29 @@ def init(
     for role, url in done.stores.items():
         render.result(f"{role}: {render.clean(url)}")
     render.result(hooks)
+    if done.dotenv:
+        options.next_steps(
+            f"git config data.dotenv {done.dotenv}   # it holds keys: they are read on request"
+        )
+    if done.written and not dry_run:
+        options.next_steps('git commit -m "Set up git data"')
     if not dry_run:
-        options.next_steps('git commit -m "Set up git data"', "git data add <file>")
+        options.next_steps("git data add <file>")
 
 
 @click.command(context_settings=HELP)
 @options.yes
 @options.json_output
 @options.talk
-def trust(yes: bool, as_json: bool, quiet: bool, verbose: int) -> int:
+def trust(yes: bool, as_json: bool) -> int:
     """Confirm the store addresses that came with this clone.
 
     Addresses that only tracked files name are used after this, and asked for again when they change.
     """
     from git_datamanager.ops.setup import trust as verb
 
-    def confirm(place: Remote) -> bool:
-        render.say(f"{place.role}: {render.clean(place.url)}  (named by {place.origin})")
-        return yes or bool(render.confirm("Send requests, and credentials, there?"))
-
-    with manager(quiet=quiet) as data:
-        asked = verb(data, confirm)
+    with manager() as data:
+        asked = verb(data, lambda place: yes or ask_for_trust(place))
     if as_json:
         stores = [{"store": q.place.role, "url": q.place.url, "trusted": q.is_trusted} for q in asked]
         render.json("trust", {"stores": stores})
@@ -79,9 +74,9 @@ def trust(yes: bool, as_json: bool, quiet: bool, verbose: int) -> int:
 @click.command(context_settings=HELP)
 @options.json_output
 @options.talk
-def config(as_json: bool, quiet: bool, verbose: int) -> None:
+def config(as_json: bool) -> None:
     """Show every effective setting and where it comes from; set them with `git config`."""
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         effective = data.settings.effective()
     if as_json:
         values = {name: {"value": s.value, "origin": s.origin} for name, s in effective}

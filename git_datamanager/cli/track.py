@@ -15,9 +15,7 @@ _WORDS = {Outcome.NEW: "new", Outcome.VERSION: "", Outcome.UNCHANGED: "unchanged
 @options.dry_run
 @options.json_output
 @options.talk
-def add(
-    paths: tuple[str, ...], message: str, dry_run: bool, as_json: bool, quiet: bool, verbose: int
-) -> None:
+def add(paths: tuple[str, ...], message: str, dry_run: bool, as_json: bool) -> None:
     """Make files the next version of their datasets.
 
     Hashes each file, records a pending version in manifest.json, ignores the file in Git and stages
@@ -26,7 +24,7 @@ def add(
     from git_datamanager.cli.clone import ensure_hooks
     from git_datamanager.ops.add import add as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         ensure_hooks(data, dry_run=dry_run)
         added = verb(data, paths, message=message, dry_run=dry_run)
     _report(added, as_json=as_json, dry_run=dry_run)
@@ -35,15 +33,13 @@ def add(
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@options.name
 @click.argument("file", type=click.Path(dir_okay=False))
 @options.message
 @options.dry_run
 @options.json_output
 @options.talk
-def prepare(
-    name: str, file: str, message: str, dry_run: bool, as_json: bool, quiet: bool, verbose: int
-) -> None:
+def prepare(name: str, file: str, message: str, dry_run: bool, as_json: bool) -> None:
     """Make FILE the next version of the dataset NAME and upload it at once.
 
     NAME is a path in the repository; its working file becomes a copy of FILE.
@@ -51,7 +47,7 @@ def prepare(
     from git_datamanager.cli.clone import ensure_hooks
     from git_datamanager.ops.add import prepare as verb
 
-    with manager(quiet=quiet) as data:
+    with manager() as data:
         ensure_hooks(data, dry_run=dry_run)
         added, sent = verb(data, name, file, message=message, dry_run=dry_run)
     _report([added], as_json=as_json, dry_run=dry_run, uploads={u.name: str(u.outcome) for u in sent})

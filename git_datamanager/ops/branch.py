@@ -37,6 +37,7 @@ class Branch(Protocol):
     """Where the reviewed manifest lives."""
 
     name: str
+    remote: str | None
 
     def fetch(self) -> str:
         """The commit at the tip now."""
@@ -53,15 +54,16 @@ class RemoteBranch:
 
     def __init__(self, git: Git, remote: str, name: str | None) -> None:
         self._git = git
-        self.remote = remote
+        self.remote: str | None = remote
+        self._remote = remote
         self.name = name or _default_branch(git, remote)
 
     def fetch(self) -> str:
-        tracking = f"refs/remotes/{self.remote}/{self.name}"
+        tracking = f"refs/remotes/{self._remote}/{self.name}"
         deepen = ["--unshallow"] if self._git.is_shallow() else []
         try:
             self._git.run(
-                "fetch", "--quiet", "--no-tags", *deepen, self.remote, f"+refs/heads/{self.name}:{tracking}"
+                "fetch", "--quiet", "--no-tags", *deepen, self._remote, f"+refs/heads/{self.name}:{tracking}"
             )
         except GitFailed as error:
             if "couldn't find remote ref" in error.stderr:
@@ -78,7 +80,7 @@ class RemoteBranch:
         return self._push(f"+{new}:refs/heads/{BOT_BRANCH}")
 
     def _push(self, refspec: str) -> Answer:
-        done = self._git.run("push", "--porcelain", self.remote, refspec, env=_SKIP_OUR_HOOKS, ok=range(256))
+        done = self._git.run("push", "--porcelain", self._remote, refspec, env=_SKIP_OUR_HOOKS, ok=range(256))
         said = done.stderr.decode(errors="replace").strip()
         if done.returncode == 0:
             return Answer(Push.DONE)
@@ -107,12 +109,19 @@ class LocalBranch:
                 hints=["git data publish --branch main"],
             )
         self.name = name or current or ""
+        self.remote: str | None = None
         self._git = git
         self._manifests = manifests
         self._is_checked_out = self.name == current and git.top is not None
 
     def fetch(self) -> str:
-        return self._git.resolve(f"refs/heads/{self.name}")
+        try:
+            return self._git.resolve(f"refs/heads/{self.name}")
+        except NotFound as error:
+            raise NotFound(
+                f"the branch {self.name} has no commit: nothing was published",
+                hints=["git commit", "git data publish --branch NAME"],
+            ) from error
 
     def move(self, old: str, new: str) -> Answer:
         base, after = self._manifests.several([f"{c}:{model.FILE_NAME}" for c in (old, new)])

@@ -26,6 +26,12 @@ class Change(NamedTuple):
     after: Dataset | None
 
     @property
+    def dropped(self) -> list[Version]:
+        """Drafts that HEAD never held: they are simply gone from the manifest."""
+        left = {v.id for v in self.after.versions} if self.after else set()
+        return [v for v in self.before.versions if v.id not in left] if self.before else []
+
+    @property
     def marked(self) -> list[Version]:
         """The versions whose deletion this asks for."""
         old = {v.id: v.state for v in self.before.versions} if self.before else {}

@@ -16,11 +16,13 @@ from git_datamanager.model.oid import Oid
 
 def known_contents(manager: DataManager, manifest: Manifest, name: str) -> set[Oid]:
     """The contents of a working file that are no local change: any version of the dataset, and what
-    git data itself put there."""
+    git data itself put there and a store is known to hold (docs/adr/0006)."""
     dataset = manifest.datasets.get(name)
     known = {v.oid for v in dataset.versions} if dataset else set()
     recorded = manager.work.states.get(name)
-    return known | {recorded.vouched} if recorded and recorded.vouched else known
+    vouched = recorded.vouched if recorded else None
+    # A draft that never got into a store, and that no manifest names any more, is somebody's work.
+    return known | {vouched} if vouched and manager.journal.holders(vouched) else known
 
 
 def source(

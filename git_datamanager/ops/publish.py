@@ -73,6 +73,7 @@ class Report(NamedTuple):
     """A run of publish."""
 
     branch: str
+    remote: str | None
     tip: str
     entries: list[EntryReport]
     deleted: list[tuple[str, list[str]]]
@@ -105,12 +106,12 @@ def publish(
     with manager.journal.record("publish", None, {"branch": place.name, "tip": tip}) as details:
         if dry_run:
             planned = [EntryReport(d.name, v, Result.PLANNED) for d, v in entries]
-            return Report(place.name, tip, planned, _deletions(manifest), Finalized.NONE, None)
+            return Report(place.name, place.remote, tip, planned, _deletions(manifest), Finalized.NONE, None)
         reports, confirmed = _publish_entries(manager, entries, tip) if entries else ([], {})
         details["entries"] = {r.version.id: r.result for r in reports}
         done, commit = _finalize(manager, place, tip, confirmed, finalize)
         details["commit"] = commit
-    return Report(place.name, tip, reports, _deletions(manifest), done, commit)
+    return Report(place.name, place.remote, tip, reports, _deletions(manifest), done, commit)
 
 
 def _deletions(manifest: Manifest) -> list[tuple[str, list[str]]]:

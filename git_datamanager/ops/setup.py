@@ -1,6 +1,7 @@
 """`git data init` and `git data trust`: what a repository and a clone need before the first dataset."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,8 @@ class Initialised(NamedTuple):
     created: list[Path]
     """Folder stores it created."""
     stores: dict[str, str]
+    dotenv: str | None
+    """An untracked file with the seed's names, which `data.dotenv` could ask for."""
 
 
 def init(
@@ -53,6 +56,8 @@ def init(
         raise SettingsError(
             f"staging and production must lie apart: {stores['staging']}, {stores['production']}"
         )
+    for url in stores.values():
+        _refuse_inside(git, url)
     contents = _contents(git, top, stores)
     changed = [name for name, data in contents.items() if _read(top / name) != data]
     if not dry_run:
@@ -61,8 +66,16 @@ def init(
             fsio.write_durably(top / name, contents[name])
         git.stage(list(contents))
         _trust(git, stores, given)
-        return Initialised(changed, created, stores)
-    return Initialised(changed, [], stores)
+        return Initialised(changed, created, stores, _unasked_dotenv(git, known))
+    return Initialised(changed, [], stores, _unasked_dotenv(git, known))
+
+
+def _unasked_dotenv(git: Git, known: settings.Settings) -> str | None:
+    path = git.work_tree / ".env"
+    if known.get("data.dotenv") or not path.is_file() or git.tracked([".env"]):
+        return None
+    names = re.findall(r"(?m)^\s*(?:export\s+)?((?:R2|AWS)_[A-Z_]+)\s*=", path.read_text(errors="replace"))
+    return ".env" if names else None
 
 
 def _check_manifest(path: Path) -> None:
@@ -92,6 +105,19 @@ def _store_url(git: Git, known: settings.Settings, role: str, given: str | None)
         return url
     standing = known.get(f"data.remote.{role}.url")
     return standing or f"file:../{git.main_top.name}.data/{role}"
+
+
+def _refuse_inside(git: Git, url: str) -> None:
+    """A folder store in the work tree would end up in Git."""
+    address = parse(url)
+    if address.scheme == "file":
+        folder = Path(os.path.realpath(git.main_top / address.place))
+        if folder.is_relative_to(os.path.realpath(git.work_tree)):
+            raise SettingsError(
+                f"the store {url} would lie inside the work tree, and Git would take it along: "
+                "nothing was changed",
+                hints=[f"git data init --staging ../{git.main_top.name}.data/staging   # beside it"],
+            )
 
 
 def _has_scheme(text: str) -> bool:

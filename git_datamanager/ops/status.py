@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
 from git_datamanager.model.oid import Oid
@@ -69,6 +70,8 @@ class Status(NamedTuple):
     rows: list[Row]
     staged: bool
     """The index holds the work tree's manifest."""
+    failures: list[tuple[str, DataError]]
+    """Datasets whose store could not be asked (`remote`)."""
 
     @property
     def has_drift(self) -> bool:
@@ -90,12 +93,14 @@ def status(
     holders = manager.journal.all_holders()
     urls = _urls(manager)
     wanted = [w.dataset for w in select(manager, manifest, names)] if names else _shown(manifest)
-    rows = []
+    rows: list[Row] = []
+    failures: list[tuple[str, DataError]] = []
     for dataset in wanted:
         seen = manager.work.look(dataset.name, rehash=rehash)
         held = {role for role, url in urls.items() for oid in _oids(dataset) if url in holders.get(oid, ())}
-        rows.append(_row(manager, dataset, _in_head(head, dataset), seen, held, remote=remote))
-    return Status(*manager.git.where(), rows, staged == manifest)
+        row = _row(dataset, _in_head(head, dataset), seen, held)
+        rows.append(_asked(manager, row, failures) if remote else row)
+    return Status(*manager.git.where(), rows, staged == manifest, failures)
 
 
 def _oids(dataset: Dataset) -> list[str]:
@@ -120,15 +125,18 @@ def _in_head(head: Manifest, dataset: Dataset) -> Dataset | None:
     return next((d for d in head if any(v.id in ids for v in d.versions)), None)
 
 
-def _row(
-    manager: DataManager,
-    dataset: Dataset,
-    head: Dataset | None,
-    seen: Seen,
-    held: set[str],
-    *,
-    remote: bool,
-) -> Row:
+def _asked(manager: DataManager, row: Row, failures: list[tuple[str, DataError]]) -> Row:
+    """With the store's answer; where it gives none, the offline picture stays."""
+    if row.version is None:
+        return row
+    try:
+        return row._replace(stored=_ask(manager, row.version))
+    except DataError as error:
+        failures.append((row.name, error))
+        return row
+
+
+def _row(dataset: Dataset, head: Dataset | None, seen: Seen, held: set[str]) -> Row:
     version = dataset.latest
     head_latest = head.latest if head else None
     holds = _holds(dataset, version, seen)
@@ -139,7 +147,7 @@ def _row(
         work=_work(version, seen, holds),
         holds=holds,
         head=head_latest.name if head_latest else None,
-        stored=_ask(manager, version) if remote and version else None,
+        stored=None,
     )
 
 

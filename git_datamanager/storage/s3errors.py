@@ -78,6 +78,13 @@ _STATUSES: dict[int, tuple[type[DataError], str]] = {
 }
 """For codes that are not in the table, and for HEAD, whose answer has no body to hold one."""
 
+_HINTS: dict[type[DataError], tuple[str, ...]] = {
+    NoCredentials: (
+        "export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…",
+        "git config data.remote.staging.profile PROFILE   # or data.remote.production.profile",
+    ),
+}
+
 _AMBIGUOUS = frozenset((200, 408, 500, 502, 504))
 """Answers after which a write may have happened; 503 and 429 are given before anything is done."""
 
@@ -117,7 +124,7 @@ def from_answer(response: Any, where: str, *, conditional: bool) -> DataError:
     if conditional and kind is Unreachable and status in _AMBIGUOUS:
         kind, text = OutcomeUnknown, f"{text}; {_LOST}"
     shown = re.sub(r"[^A-Za-z0-9.]", "?", code)[:60]
-    return kind(f"{where}: {text} ({shown}, status {status})")
+    return kind(f"{where}: {text} ({shown}, status {status})", hints=_HINTS.get(kind, ()))
 
 
 def from_client(error: BaseException, where: str, *, conditional: bool) -> DataError:
@@ -126,7 +133,7 @@ def from_client(error: BaseException, where: str, *, conditional: bool) -> DataE
     kind, text = next((_CLIENT[name] for name in names if name in _CLIENT), (DataError, "the client refused"))
     if kind is OutcomeUnknown and not conditional:
         kind = Unreachable  # a read, or a write that does no harm when it is sent again
-    return kind(f"{where}: {text} ({names[0]})")
+    return kind(f"{where}: {text} ({names[0]})", hints=_HINTS.get(kind, ()))
 
 
 def code_of(response: Any) -> str:

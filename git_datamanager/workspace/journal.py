@@ -34,6 +34,7 @@ CREATE TABLE operations (
   details TEXT,
   manifest_before TEXT,
   manifest_after TEXT,
+  sequence INTEGER UNIQUE,
   hash TEXT
 ) STRICT;
 CREATE INDEX operations_by_start ON operations (started);
@@ -109,15 +110,23 @@ class Journal:
             with database:
                 database.execute("BEGIN IMMEDIATE")
                 last = database.execute(
-                    "SELECT hash FROM operations WHERE hash IS NOT NULL"
-                    " ORDER BY finished DESC, rowid DESC LIMIT 1"
-                ).fetchone()
+                    "SELECT sequence, hash FROM operations WHERE sequence IS NOT NULL"
+                    " ORDER BY sequence DESC LIMIT 1"
+                ).fetchone() or (0, "")
                 finished = utc_now()
-                chain = "\n".join([last[0] if last else "", entry, finished, outcome, text])
+                chain = "\n".join([last[1], entry, finished, outcome, text])
                 database.execute(
-                    "UPDATE operations SET finished = ?, outcome = ?, duration = ?, details = ?, hash = ?"
-                    " WHERE id = ?",
-                    (finished, outcome, duration, text, hashlib.sha256(chain.encode()).hexdigest(), entry),
+                    "UPDATE operations SET finished = ?, outcome = ?, duration = ?, details = ?,"
+                    " sequence = ?, hash = ? WHERE id = ?",
+                    (
+                        finished,
+                        outcome,
+                        duration,
+                        text,
+                        last[0] + 1,
+                        hashlib.sha256(chain.encode()).hexdigest(),
+                        entry,
+                    ),
                 )
         except sqlite3.Error as error:
             self._on_trouble(f"the journal could not be written ({error}); the work itself is done")

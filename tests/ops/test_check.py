@@ -19,7 +19,9 @@ def ana(world: World) -> Clone:
 
 
 def answers(clone: Clone, *options: str, code: int = 0) -> dict[tuple[str, str], str]:
-    return {(s["store"], s["right"]): s["answer"] for s in clone.json("verify", *options, code=code)["stores"]}
+    return {
+        (s["store"], s["right"]): s["answer"] for s in clone.json("verify", *options, code=code)["stores"]
+    }
 
 
 def test_verify_measures_every_right_and_leaves_nothing(world: World, ana: Clone) -> None:
