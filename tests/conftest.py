@@ -12,8 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.world import World, new_world
+
+# A busy machine is no failure: nothing is timed in tests.
+settings.register_profile(
+    "project", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("project")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REMOVED = ("AWS_", "R2_", "GIT_", "S3_", "BOTO_", "XDG_", "PRE_COMMIT", "PAGER", "CLICOLOR")
