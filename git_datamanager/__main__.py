@@ -3,8 +3,7 @@
 import sys
 
 
-def main() -> int:
-    """Run the command line; returns the exit code."""
+def _run() -> int:
     arguments = sys.argv[1:]
     asks_for_help = arguments[1:2] in ([], ["-h"], ["--help"])
     if arguments[:1] in (["hook"], ["merge-driver"]) and not asks_for_help:
@@ -19,6 +18,15 @@ def main() -> int:
     from git_datamanager.cli.app import run
 
     return run(arguments)
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        return _run()
+    except KeyboardInterrupt:  # before there was anybody else to take it
+        print("interrupted: nothing was done; run the same command again", file=sys.stderr)  # noqa: T201
+        return 130
 
 
 if __name__ == "__main__":

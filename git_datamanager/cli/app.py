@@ -124,17 +124,22 @@ def run(arguments: Sequence[str]) -> int:
     except click.UsageError as error:
         render.usage_error(error)
         return EXIT_USAGE
-    except click.Abort:
-        render.say("\nnot answered: nothing was changed")
-        return EXIT_INTERRUPTED
-    except KeyboardInterrupt:
-        render.finish_progress()
-        render.say("interrupted: nothing was half-written; run the same command again to go on")
-        return EXIT_INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as stop:
+        return _stopped(stop)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
         return _failed(error)
     render.finish_progress()
     return result if isinstance(result, int) else 0
+
+
+def _stopped(stop: BaseException) -> int:
+    """Ctrl-C, which click hands on as the cause of its own Abort; a prompt left open has no such cause."""
+    render.finish_progress()
+    if isinstance(stop, KeyboardInterrupt) or isinstance(stop.__cause__, KeyboardInterrupt):
+        render.say("interrupted: nothing was half-written; run the same command again to go on")
+    else:
+        render.say("\nnot answered: nothing was changed")
+    return EXIT_INTERRUPTED
 
 
 def _failed(error: Exception) -> int:

@@ -8,10 +8,11 @@ import os
 import time
 from collections.abc import Callable
 
+import pexpect
 import pytest
 
-from tests.bad.running import Running, needs_strace, start, temps
-from tests.bad.scene import Scene, Still
+from tests.bad.running import Running, needs_strace, start, strace, temps
+from tests.bad.scene import Scene, Still, copy
 from tests.world import Clone, Done
 
 BIG = 4 << 20
@@ -100,6 +101,7 @@ def test_ctrl_c_in_a_parallel_pull_stops_all_of_it(big: Scene):
     assert len(list(ben.path.glob("d*.bin"))) == 5
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_publish_leaves_it_pending_or_live_and_the_next_run_ends_it(big: Scene):
     oid = big.add("big.bin", os.urandom(BIG))
     still = Still(big)
@@ -141,3 +143,39 @@ def test_ctrl_c_is_noted_in_the_journal_as_cancelled(big: Scene):
     stopped(interrupt_while_writing(big, big.ana, "add", "big.bin"))
     with closing(sqlite3.connect(big.ana.path / ".git/data/journal.db")) as journal:
         assert journal.execute("SELECT verb, outcome FROM operations").fetchall() == [("add", "cancelled")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [["add", "new.csv"], ["upload"], ["pull"], ["publish"], ["status"]], ids=" ".join
+)
+def test_ctrl_c_at_any_moment_is_no_traceback(tracked: Scene, tmp_path, words: list[str]):
+    """SIGINT at the n-th open of a file, from our first line (before it, Python speaks) to the last."""
+    needs_strace()
+    tracked.ana.write("new.csv", "new\n")
+    met = 0
+    for number in range(90, 2000, 24):
+        inject = f"inject=openat:signal=SIGINT:when={number}"
+        scene = copy(tracked, tmp_path / str(number))
+        done = strace(scene.ana, *words, options=["-o", "/dev/null", "-e", inject])
+        assert "Traceback" not in done.stderr, (number, done.stderr)
+        assert done.returncode in (0, 130, -2), (number, done.stderr)
+        met += done.returncode != 0
+        scene.ana.data(*words)
+        if done.returncode == 0:
+            break
+    assert met >= 2
+
+
+def test_ctrl_c_at_a_question_is_told_from_ctrl_c_at_work(tracked: Scene):
+    """On a terminal; nothing was answered, so nothing was changed."""
+    still = Still(tracked)
+    env = {k: v for k, v in os.environ.items() if k != "GIT_TERMINAL_PROMPT"}
+    asked = pexpect.spawn("git-data", ["delete", "a.csv"], cwd=str(tracked.ana.path), env=env, timeout=30)  # type: ignore[arg-type]
+    asked.expect("to go on")
+    asked.sendintr()
+    asked.expect("nothing was changed")
+    asked.expect(pexpect.EOF)
+    asked.close()
+    assert asked.exitstatus == 130
+    still.check()

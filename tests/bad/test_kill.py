@@ -184,7 +184,7 @@ def sweep(template: Scene, tmp_path: Path, verb: str, points: list[tuple[str, in
     return kills
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", ["add", "upload", "pull"])
 def test_killed_at_its_first_rename_a_verb_ends_right_when_run_again(
     tracked: Scene, tmp_path: Path, verb: str
 ):

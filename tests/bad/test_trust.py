@@ -267,3 +267,18 @@ def test_secrets_appear_nowhere(tracked: Scene, thief: Listener, trace: str):
     for path in tracked.root.rglob("*"):
         if path.is_file():
             assert b"CANARY" not in path.read_bytes(), path
+
+
+def test_hooks_count_an_untrusted_store_as_out_of_reach(tracked: Scene):
+    """The commit goes through with a warning, the push does not: the bytes are nowhere yet."""
+    ben = tracked.clone("ben", trust=False)
+    ben.data("install")
+    ben.write("b.csv", "2\n")
+    ben.data("add", "b.csv")
+    done = silent(ben.git("commit", "-q", "-m", "Add b"))
+    assert "git data trust" in done.err
+    pushed = silent(ben.git("push", "-q", code=1))
+    assert "git data trust" in pushed.err
+    ben.data("trust", "--yes")
+    ben.git("push", "-q")
+    assert tracked.object("staging", ben.versions("b.csv")[0]["oid"]).read_bytes() == b"2\n"
