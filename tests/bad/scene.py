@@ -166,5 +166,5 @@ def refused(done: Done, code: int, *says: str, run: str | None, unchanged: bool 
         assert UNCHANGED.search(done.err), f"it does not say what was not changed:\n{done.err}"
     if run is not None:
         hints = "\n".join(line for line in lines if line.startswith("hint: "))
-        assert run in hints, f"no hint {run!r} in\n{done.err}"
+        assert hints and run in hints, f"no hint {run!r} in\n{done.err}"
     return done

@@ -69,13 +69,13 @@ def test_403_is_denied_and_nothing_is_uploaded(s3: Scene, proxy: FaultProxy, cod
     for method in ("HEAD", "PUT", "GET", "POST"):
         proxy.on(method, error(403, code), times=1000)
     still = Still(s3)
-    refused(s3.ana.data("upload", code=None), 4, "a.csv", run="git data")
+    refused(s3.ana.data("upload", code=None), 4, "a.csv", run="git ")
     still.check()
     forget_bytes(s3)
     still = Still(s3)
-    refused(s3.ana.data("pull", code=None), 4, "a.csv", run="git data pull a.csv")
+    refused(s3.ana.data("pull", code=None), 4, "a.csv", run="git ")
     still.check()
-    refused(s3.ana.data("publish", code=None), 4, "a.csv", "stays pending", run="git data")
+    refused(s3.ana.data("publish", code=None), 4, "a.csv", "stays pending", run="git ")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,7 @@ def test_a_body_cut_short_is_fetched_again_and_never_seen(s3: Scene, proxy: Faul
     assert all(fault.times == 0 for fault in proxy.faults)
 
 
+@pytest.mark.slow
 def test_bodies_that_are_always_cut_leave_the_old_file(s3: Scene, proxy: FaultProxy):
     s3.ana.data("upload")
     s3.add("a.csv", os.urandom(100_000))
@@ -165,6 +166,7 @@ def test_bodies_that_are_always_cut_leave_the_old_file(s3: Scene, proxy: FaultPr
     assert s3.ana.read("a.csv") == b"1\n"
 
 
+@pytest.mark.slow
 def test_wrong_bytes_of_the_right_size_are_never_published(s3: Scene, s3_endpoint: str, s3_bucket: str):
     import boto3
 
