@@ -133,6 +133,12 @@ class Git:
         commit, _, name = found.partition("\n")
         return name.removeprefix("refs/heads/") if name != "HEAD" else None, commit
 
+    def coming(self) -> list[str]:
+        """What the next commit brings along besides HEAD: the other sides of a merge (an octopus has
+        several), the commit of a stopped cherry-pick. The latter may not exist."""
+        merging = self.git_dir / "MERGE_HEAD"  # a file with any ref storage, unlike CHERRY_PICK_HEAD
+        return [*(merging.read_text().split() if merging.is_file() else ()), "CHERRY_PICK_HEAD"]
+
     def tracked(self, names: Sequence[str]) -> set[str]:
         """Which of these files or folders hold something that is in the index."""
         out = self.output("ls-files", "-z", "--", *names) if names else ""

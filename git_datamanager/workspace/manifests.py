@@ -3,12 +3,13 @@
 import os
 import stat as stat_module
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from git_datamanager import fsio
 from git_datamanager.errors import DataError, Locked, ManifestError
 from git_datamanager.model import manifest as model
+from git_datamanager.model.evolve import committed_ids
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.workspace import ignorefile
 from git_datamanager.workspace.git import Git
@@ -115,12 +116,12 @@ class Manifests:
     ) -> Manifest:
         """Read, evolve, write and stage the manifest (and .gitignore) under the lock.
 
-        `evolve` gets the manifest and the ids that HEAD holds. The new manifest is returned; nothing
+        `evolve` gets the manifest and the ids that are committed. The new manifest is returned; nothing
         is written where it is the same or with `dry_run`.
         """
         with self.lock():
             before = self.current()
-            ids = frozenset(v.id for _, v in self.committed().entries())
+            ids = self._committed_ids()
             with _explained(["git data ls   # the names that are taken"]):
                 after = evolve(before, ids)
             if dry_run:
@@ -133,6 +134,17 @@ class Manifests:
             names = [model.FILE_NAME] + ([ignorefile.FILE_NAME] if ignore is not None else [])
             self._git.stage([name for name in names if (self._git.work_tree / name).exists()])
         return after
+
+    def _committed_ids(self) -> frozenset[str]:
+        """The entries some commit holds: HEAD's, and those a merge or cherry-pick at hand brings along."""
+        specs = [f"{revision}:{model.FILE_NAME}" for revision in ("HEAD", *self._git.coming())]
+        head, *coming = self._git.blobs(specs)
+        manifests = [_read_blob(HEAD, head)] if head is not None else []
+        for blob in coming:
+            # A side that cannot be read brought nothing: whoever merges has settled that already.
+            with suppress(ManifestError):
+                manifests.append(model.loads(blob or b""))
+        return committed_ids(manifests)
 
     def write(self, manifest: Manifest) -> bool:
         """Write (not stage) the manifest; False where the file has these bytes already."""
