@@ -90,26 +90,24 @@ class ObjectStore:
         *,
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
-    ) -> Stat:
+    ) -> str:
         """Store verified bytes under their oid; what stands there already is checked, not trusted.
 
-        Raises Corrupt where the source does not have these bytes (nothing is stored then).
+        Returns the ETag of the object that was written or checked. Raises Corrupt where the source does
+        not have these bytes (nothing is stored then), or somebody else stored wrong ones meanwhile.
         """
         key = object_key(oid)
         standing = self.adapter.stat_object(key)
-        if standing is not None and self._is_good(oid, size):
-            return standing
+        checked = self._good(oid, size, lambda _: advance(0)) if standing is not None else None
+        if checked is not None:
+            return checked.etag
         expect = matching(standing.etag) if standing else ABSENT
         try:
             with open_source() as source:
-                return self._write(key, source, oid, size, expect, presentation, advance)
+                return self._write(key, source, oid, size, expect, presentation, advance).etag
         except PreconditionFailed:
             # Somebody stored it meanwhile: theirs is as good as ours, if it is good.
-            self.verify(oid, size)
-            stored = self.adapter.stat_object(key)
-            if stored is None:
-                raise
-            return stored
+            return self.verify(oid, size, advance=lambda _: advance(0)).etag
 
     def _write(
         self,
@@ -133,12 +131,11 @@ class ObjectStore:
     def _conditional(self) -> bool:
         return self.adapter.capabilities().conditional_put
 
-    def _is_good(self, oid: Oid, size: int) -> bool:
+    def _good(self, oid: Oid, size: int, advance: Advance) -> Verified | None:
         try:
-            self.verify(oid, size)
+            return self.verify(oid, size, advance=advance)
         except (Corrupt, ObjectMissing, PreconditionFailed):
-            return False
-        return True
+            return None
 
     def copy_from(
         self,

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Generic, NamedTuple, TypeVar
 
 from git_datamanager.errors import DataError
-from git_datamanager.events import STOP
+from git_datamanager.events import STOP, Event, Kind, Progress, mover
 
 T = TypeVar("T")
 WORKERS = 4
@@ -27,6 +27,20 @@ class Results(NamedTuple, Generic[T]):
 
     done: list[T]
     failures: list[tuple[str, DataError]]
+
+
+def planned(progress: Progress, name: str, size: int) -> Callable[[int], None]:
+    """An `advance` for a pass over `size` bytes that may not be needed: planned with its first block."""
+    advance, began = mover(progress, name), False
+
+    def step(count: int) -> None:
+        nonlocal began
+        if not began:
+            began = True
+            progress(Event(Kind.PLAN, name, size))
+        advance(count)
+
+    return step
 
 
 def run_all(jobs: Sequence[Job[T]]) -> Results[T]:

@@ -1,11 +1,12 @@
 """`git data upload`: every pending version's bytes are in staging afterwards, verified."""
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from git_datamanager.content.snapshot import hash_file
 from git_datamanager.errors import (
     Conflict,
     Corrupt,
@@ -23,10 +24,10 @@ from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.model.oid import Oid
-from git_datamanager.objects import ObjectStore
+from git_datamanager.objects import ObjectStore, Opener
 from git_datamanager.ops import local
 from git_datamanager.ops.explain import explained
-from git_datamanager.ops.parallel import Job, run_all
+from git_datamanager.ops.parallel import Job, planned, run_all
 from git_datamanager.storage.base import Presentation
 
 Entry = tuple[Dataset, Version]
@@ -66,8 +67,8 @@ def upload(manager: DataManager, entries: Sequence[Entry], *, dry_run: bool = Fa
     staging = manager.store("staging")
     with manager.journal.record("upload", None, {"names": sorted({d.name for d, _ in entries})}) as details:
         jobs = [
-            Job(d.name, v.size, _uploader(manager, staging, d, v, dry_run=dry_run))
-            for d, v in _distinct(entries)
+            Job(twins[0][0].name, twins[0][1].size, _uploader(manager, staging, twins, dry_run=dry_run))
+            for twins in _by_content(entries)
         ]
         results = run_all(jobs)
         details["outcomes"] = {f"{u.name} {u.version.name}": u.outcome for u in results.done}
@@ -77,110 +78,160 @@ def upload(manager: DataManager, entries: Sequence[Entry], *, dry_run: bool = Fa
 
 
 def absent(manager: DataManager, entries: Sequence[Entry]) -> list[Entry]:
-    """Those whose bytes neither staging nor production holds; asks the stores, sends nothing."""
-    staging = manager.store("staging")
+    """Those whose bytes neither staging nor production holds, verified now or before; sends nothing."""
+    firsts = (twins[0] for twins in _by_content(entries))
     return [
         (d, v)
-        for d, v in _distinct(entries)
-        if staging.stat(v.oid, v.size) is None and not _in_production(manager, v.oid, v.size)
+        for d, v in firsts
+        if not _holds(manager, "staging", d, v) and not _in_production(manager, d, v)
     ]
 
 
-def _distinct(entries: Iterable[Entry]) -> list[Entry]:
-    """One entry per content."""
-    return list({v.oid: (d, v) for d, v in entries}.values())
+def _by_content(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """Entries that share their bytes, which are sent once, from whichever working file still has them."""
+    groups: dict[Oid, list[Entry]] = {}
+    for dataset, version in entries:
+        groups.setdefault(version.oid, []).append((dataset, version))
+    return list(groups.values())
 
 
 def _uploader(
-    manager: DataManager, staging: ObjectStore, dataset: Dataset, version: Version, *, dry_run: bool
+    manager: DataManager, staging: ObjectStore, twins: Sequence[Entry], *, dry_run: bool
 ) -> Callable[[], Uploaded]:
+    name = twins[0][0].name
     return lambda: explained(
-        lambda: _one(manager, staging, dataset, version, dry_run=dry_run),
-        dataset.name,
+        lambda: _one(manager, staging, twins, dry_run=dry_run),
+        name,
         "nothing of it was uploaded",
-        f"git data upload {shlex.quote(dataset.name)}   # again: what is there is not sent twice",
+        f"git data upload {shlex.quote(name)}   # again: what is there is not sent twice",
     )
 
 
-def _one(
-    manager: DataManager, staging: ObjectStore, dataset: Dataset, version: Version, *, dry_run: bool
-) -> Uploaded:
-    outcome = _present(manager, staging, dataset, version)
+def _one(manager: DataManager, staging: ObjectStore, twins: Sequence[Entry], *, dry_run: bool) -> Uploaded:
+    dataset, version = twins[0]
+    outcome = _present(manager, twins)
     if outcome is None and dry_run:
         outcome = Outcome.PLANNED
     if outcome is None:
-        _send(manager, staging, dataset, version)
+        _send(manager, staging, twins)
         outcome = Outcome.UPLOADED
     manager.progress(Event(Kind.DONE, dataset.name))
     return Uploaded(dataset.name, version, outcome)
 
 
-def _present(
-    manager: DataManager, staging: ObjectStore, dataset: Dataset, version: Version
-) -> Outcome | None:
-    """Where the right bytes lie already. What was verified once is known by its ETag."""
-    oid, size = version.oid, version.size
-    location = manager.remotes.remote("staging").url
-    found = staging.stat(oid, size)
-    if found is not None:
-        if manager.journal.holders(oid).get(location) == found.etag:
-            return Outcome.PRESENT
-        try:
-            checked = staging.verify(oid, size)
-        except Corrupt:
-            return None  # put() replaces it, on the condition that it is still this one
-        manager.journal.saw(location, oid, size, checked.etag)
+def _present(manager: DataManager, twins: Sequence[Entry]) -> Outcome | None:
+    """Where the right bytes lie already."""
+    dataset, version = twins[0]
+    if _holds(manager, "staging", dataset, version):
         return Outcome.PRESENT
-    manager.journal.lost(location, oid)
-    published = any(v.oid == oid and v.state is State.PUBLISHED for v in dataset.versions)
-    if published and _in_production(manager, oid, size):
+    published = any(v.oid == version.oid and v.state is State.PUBLISHED for d, _ in twins for v in d.versions)
+    if published and _in_production(manager, dataset, version):
         return Outcome.PUBLISHED
     return None
 
 
-def _in_production(manager: DataManager, oid: Oid, size: int) -> bool:
+def _in_production(manager: DataManager, dataset: Dataset, version: Version) -> bool:
     """True only where production says so; who may not ask stages the bytes."""
     try:
-        found = manager.store("production").stat(oid, size)
+        return _holds(manager, "production", dataset, version)
     except (Denied, Unreachable, SettingsError, NotFound):
         return False
-    if found is not None:
-        manager.journal.saw(manager.remotes.remote("production").url, oid, size, found.etag)
-    return found is not None
 
 
-def _send(manager: DataManager, staging: ObjectStore, dataset: Dataset, version: Version) -> None:
-    open_source = local.source(manager, dataset.name, version.oid)
-    if open_source is None:
-        raise _nowhere(manager, dataset, version)
-    manager.progress(Event(Kind.PLAN, dataset.name, version.size))
+def _holds(manager: DataManager, role: str, dataset: Dataset, version: Version) -> bool:
+    """Whether the store holds these very bytes. An object that was verified once is known by its ETag;
+    any other is verified now: its name and size prove nothing."""
+    oid, size = version.oid, version.size
+    store, location = manager.store(role), manager.remotes.remote(role).url
+    found = store.stat(oid, size)
+    if found is not None and manager.journal.holders(oid).get(location) == found.etag:
+        return True
     try:
-        stored = staging.put(
-            version.oid,
-            version.size,
-            open_source,
-            presentation=Presentation(filename=PurePosixPath(dataset.name).name),
-            advance=mover(manager.progress, dataset.name),
-        )
-    except PreconditionFailed:
-        raise
-    except (Corrupt, Conflict) as error:
-        if manager.cache.has(version.oid):
-            # A damaged copy: the working file may still be good, and if not says so itself.
-            manager.cache.drop(version.oid)
-            return _send(manager, staging, dataset, version)
-        raise _changed(dataset, version) from error
-    manager.journal.saw(manager.remotes.remote("staging").url, version.oid, version.size, stored.etag)
-    return None
+        advance = planned(manager.progress, dataset.name, size)
+        checked = store.verify(oid, size, advance=advance) if found else None
+    except (Corrupt, ObjectMissing, PreconditionFailed):
+        checked = None  # put() replaces it, on the condition that it is still this one
+    if checked is None:
+        manager.journal.lost(location, oid)
+        return False
+    manager.journal.saw(location, oid, size, checked.etag)
+    return True
 
 
-def _nowhere(manager: DataManager, dataset: Dataset, version: Version) -> DataError:
-    if manager.git.top is not None and manager.work.path(dataset.name).exists():
-        return _changed(dataset, version)
+class _Source(NamedTuple):
+    """A place of this clone that should have the bytes."""
+
+    open: Opener
+    discard: Callable[[], object]
+    """Called once its bytes were seen to be others."""
+
+
+def _sources(manager: DataManager, twins: Sequence[Entry]) -> Iterator[_Source]:
+    """The cache first, then the working files; each is looked for when the one before it failed."""
+    oid = twins[0][1].oid
+    if manager.cache.has(oid):
+        yield _Source(lambda: manager.cache.open(oid), lambda: manager.cache.drop(oid))
+    for dataset, _ in twins:
+        opener = local.source(manager, dataset.name, oid)
+        if opener is not None:
+            yield _Source(opener, lambda: None)
+
+
+def _send(manager: DataManager, staging: ObjectStore, twins: Sequence[Entry]) -> None:
+    """Send the bytes from the first source that has them. What the store says against them is no
+    reason to doubt a source, let alone to drop it: it may be the only copy."""
+    dataset, version = twins[0]
+    manager.progress(Event(Kind.PLAN, dataset.name, version.size))
+    advance, trouble = mover(manager.progress, dataset.name), None
+    for source in _sources(manager, twins):
+        try:
+            etag = staging.put(
+                version.oid,
+                version.size,
+                source.open,
+                presentation=Presentation(filename=PurePosixPath(dataset.name).name),
+                advance=advance,
+            )
+        except PreconditionFailed:
+            raise
+        except (Corrupt, Conflict):
+            if _is_intact(source, version.oid, lambda _: advance(0)):
+                raise
+            source.discard()
+        except FileNotFoundError:
+            continue  # it went since the look
+        except OSError as error:  # of the source: a store speaks in our own words
+            trouble = error
+        else:
+            manager.journal.saw(manager.remotes.remote("staging").url, version.oid, version.size, etag)
+            return
+    raise _unreadable(dataset, trouble) if trouble else _nowhere(manager, twins)
+
+
+def _is_intact(source: _Source, oid: Oid, advance: Callable[[int], None]) -> bool:
+    """Hash the source itself."""
+    try:
+        with source.open() as file:
+            return hash_file(file, advance)[0] == oid.hex
+    except (Conflict, OSError):  # it changes, or is gone
+        return False
+
+
+def _unreadable(dataset: Dataset, trouble: OSError) -> DataError:
+    return DataError(
+        f"{dataset.name} cannot be read here: {trouble.strerror or trouble}: nothing was uploaded"
+    )
+
+
+def _nowhere(manager: DataManager, twins: Sequence[Entry]) -> DataError:
+    for dataset, version in twins:
+        if manager.git.top is not None and manager.work.path(dataset.name).exists():
+            return _changed(dataset, version)
+    dataset, version = twins[0]
     return ObjectMissing(
         f"the bytes of {dataset.name} {version.name} ({version.oid.short}) are neither in this clone "
         "nor in staging",
-        hints=[f"git data upload {dataset.name}   # in the clone where it was added"],
+        hints=[f"git data upload {shlex.quote(dataset.name)}   # in the clone where it was added"],
     )
 
 
@@ -188,5 +239,5 @@ def _changed(dataset: Dataset, version: Version) -> DirtyFile:
     return DirtyFile(
         f"{dataset.name} is no longer what was added as {version.name} ({version.oid.short}): "
         "nothing was uploaded",
-        hints=[f"git data add {dataset.name}"],
+        hints=[f"git data add {shlex.quote(dataset.name)}"],
     )
