@@ -1,5 +1,6 @@
 """git data rollback, delete, prune, mv, rm."""
 
+import shlex
 from typing import Any
 
 import click
@@ -32,7 +33,7 @@ def rollback(name: str, to: str, message: str, dry_run: bool, as_json: bool) -> 
     elif version is not None:
         render.result(f"{render.clean(change.name)}  {version.name} = {to}  {version.oid.short}  pending")
     if not dry_run:
-        options.next_steps(f"git data pull {change.name}   # the working file follows", _MERGE)
+        options.next_steps(f"git data pull {shlex.quote(change.name)}   # the working file follows", _MERGE)
 
 
 @click.command(context_settings=HELP)
@@ -69,12 +70,12 @@ def prune(name: str, keep: int, reason: str | None, yes: bool, dry_run: bool, as
     with manager() as data:
         planned = lifecycle.prune(data, name, keep, reason=reason, dry_run=True)
         if not dry_run and planned.marked:
-            _confirm(planned, "prune", yes=yes, word="yes")
+            _confirm(planned, "prune", yes=yes, word="yes", extra=f" --keep {keep}")
             planned = lifecycle.prune(data, name, keep, reason=reason)
     _report("prune", planned, dry_run=dry_run, as_json=as_json)
 
 
-def _confirm(change: Change, verb: str, *, yes: bool, word: str) -> None:
+def _confirm(change: Change, verb: str, *, yes: bool, word: str, extra: str = "") -> None:
     """Have the word typed; scripts say --yes."""
     if yes:
         return
@@ -84,7 +85,7 @@ def _confirm(change: Change, verb: str, *, yes: bool, word: str) -> None:
     if answer is None:
         raise DataError(
             f"{verb} asks before it acts, and nobody is here to answer: nothing was changed",
-            hints=[f"git data {verb} {change.name} --yes"],
+            hints=[f"git data {verb} {shlex.quote(change.name)}{extra} --yes"],
         )
     if not answer:
         raise DataError("not confirmed: nothing was changed")

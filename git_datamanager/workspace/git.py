@@ -6,6 +6,7 @@ Configuration, index, refs, push and hooks always go through the git command, wh
 """
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -201,11 +202,12 @@ class Git:
         except GitFailed as error:
             if "index.lock" not in error.stderr:
                 raise
+            lock = shlex.quote(str(self.git_dir / "index.lock"))
             raise Locked(
                 f"another git holds the index: {', '.join(names)} are written, but not staged",
                 hints=[
-                    f"git add -f {' '.join(names)}   # once it is done",
-                    f"rm {self.git_dir / 'index.lock'}   # if no git is running: it was killed",
+                    f"git add -f {shlex.join(names)}   # once it is done",
+                    f"rm {lock}   # if no git is running: it was killed",
                 ],
             ) from error
 
