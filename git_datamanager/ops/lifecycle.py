@@ -1,11 +1,15 @@
 """rollback, delete, prune, mv, rm --cached: pending changes of the manifest. No bytes move."""
 
 import errno
-from collections.abc import Sequence
+import os
+import shlex
+import stat as stat_module
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from git_datamanager import fsio
-from git_datamanager.content.snapshot import COMPANIONS, live_logs
+from git_datamanager.content.snapshot import LOGS
 from git_datamanager.errors import Conflict, DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
@@ -16,6 +20,7 @@ from git_datamanager.model.ulid import new_ulid
 from git_datamanager.ops import select
 from git_datamanager.workspace import ignorefile
 from git_datamanager.workspace.journal import utc_now
+from git_datamanager.workspace.worktree import What
 
 
 class Change(NamedTuple):
@@ -97,55 +102,139 @@ def remove(manager: DataManager, names: Sequence[str], *, dry_run: bool = False)
 
 
 def move(manager: DataManager, old: str, new: str, *, dry_run: bool = False) -> Change:
-    """Give a dataset another name; its versions, their ids, the file and the ignore line follow."""
-    before = manager.manifests.current()
-    source = select.dataset_of(manager, before, old).name
+    """Give a dataset another name; its versions, their ids, the file and the ignore line follow.
+
+    Run again after it was killed it finishes what it began.
+    """
     target = check_name(select.name_of(manager, new))
-    if target != source and manager.work.path(target).exists():
-        raise Conflict(f"there is a file {target} already: nothing was renamed")
+    with manager.manifests.lock():  # what is looked at here holds until the file has moved
+        before = manager.manifests.current()
+        source = _source(manager, before, old, target)
+        _check_ways(manager, source, target, is_begun=source not in before.datasets)
+        with manager.journal.record("mv", source, {"to": target}):
+            after = manager.manifests.change(
+                lambda m, _: evolve.rename(m, source, target) if source in m.datasets else m,
+                ignore=_renaming(source, target),
+                dry_run=dry_run,
+            )
+            if not dry_run:
+                _move_file(manager, source, target)
+    return Change(target, before.datasets.get(source), after.datasets[target])
+
+
+def _source(manager: DataManager, manifest: Manifest, old: str, target: str) -> str:
+    """The dataset to rename, or the old name of one whose file was left behind. Raises UnknownDataset."""
+    full = select.known_name(manager, manifest, old)
+    if full in manifest.datasets:
+        return full
+    with suppress(DataError):
+        name = select.name_of(manager, old)
+        if _is_begun(manager, manifest, name, target):
+            return name
+    return manifest.dataset(full).name
+
+
+def _is_begun(manager: DataManager, manifest: Manifest, source: str, target: str) -> bool:
+    """A run was killed: the manifest has the new name, a file of the dataset is at the old one."""
+    dataset = manifest.datasets.get(target)
+    if dataset is None or manager.work.look(source, stat_only=True).what is What.ABSENT:
+        return False
+    was = manager.manifests.committed().datasets.get(source)
+    known = manager.work.states.get(source)
+    ids = {v.id for v in was.versions} if was else set()
+    return any(v.id in ids or (known is not None and v.oid == known.oid) for v in dataset.versions)
+
+
+def _check_ways(manager: DataManager, source: str, target: str, *, is_begun: bool) -> None:
+    """Both files can be reached without following a link, and moving takes nothing from anybody."""
+    stands, found = _look(manager, source), _look(manager, target)
+    is_same = stands is not None and found is not None and os.path.samestat(stands, found)
+    if found is not None and target != source and not (is_begun and is_same):
+        raise Conflict(
+            f"there is a file {target} already: nothing was renamed", hints=[f"ls -l {shlex.quote(target)}"]
+        )
+    if stands is not None and not stat_module.S_ISREG(stands.st_mode):
+        raise Conflict(f"{source} is a link or a folder here: nothing was renamed")
     if manager.git.tracked([target]):
         raise Conflict(f"{target} is tracked by Git itself: nothing was renamed")
-    is_database = f"{ignorefile.pattern(source)}-wal" in _ignore_text(manager).splitlines()
+    for name, word in ((source, "is open in a program that writes to it"), (target, "has a log already")):
+        if any(_look(manager, name + suffix, is_log=True) for suffix in LOGS):
+            raise Conflict(f"{name} {word}: nothing was renamed")
+
+
+def _look(manager: DataManager, name: str, *, is_log: bool = False) -> os.stat_result | None:
+    """lstat of a working file (of a log: only where it holds something). Raises Forbidden where a link
+    leads to it."""
+    try:
+        with fsio.Folder(manager.work.top, name) as folder:
+            found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return None if is_log and found is not None and found.st_size == 0 else found
+
+
+def _renaming(source: str, target: str) -> Callable[[str], str]:
+    """What becomes of .gitignore."""
 
     def ignore(text: str) -> str:
+        lines = text.splitlines()
+        is_database = any(f"{ignorefile.pattern(name)}-wal" in lines for name in (source, target))
         return ignorefile.add(ignorefile.remove(text, source), target, is_database=is_database)
 
-    with manager.journal.record("mv", source, {"to": target}):
-        if live_logs(manager.work.path(source)):
-            raise Conflict(f"{source} is open in a program that writes to it: nothing was renamed")
-        after = manager.manifests.change(
-            lambda m, _: evolve.rename(m, source, target), ignore=ignore, dry_run=dry_run
-        )
-        if not dry_run:
-            _move_file(manager, source, target)
-    return Change(target, before.datasets[source], after.datasets[target])
-
-
-def _ignore_text(manager: DataManager) -> str:
-    path = manager.git.work_tree / ignorefile.FILE_NAME
-    return path.read_bytes().decode(errors="surrogateescape") if path.exists() else ""
+    return ignore
 
 
 def _move_file(manager: DataManager, source: str, target: str) -> None:
-    """The file, and the empty logs SQLite may have left beside it."""
-    path = manager.work.path(source)
-    if not path.exists():
+    """The file; the empty logs SQLite may have left beside it go."""
+    if _look(manager, source) is None:
         return
-    known = manager.work.states.get(source)
-    unchanged = known is not None and manager.work.look(source, stat_only=True).oid == known.oid
-    with fsio.Folder(manager.work.top, target, create=True) as folder:
-        try:
-            path.rename(folder.path / folder.leaf)
-        except OSError as error:
-            if error.errno == errno.EXDEV:
-                raise DataError(
-                    f"{target} is on another file system: move the file there yourself",
-                    hints=[f"mv {source} {target}"],
-                ) from error
-            raise
-        folder.fsync()
-    for suffix in COMPANIONS:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    with (
+        fsio.Folder(manager.work.top, source) as here,
+        fsio.Folder(manager.work.top, target, create=True) as there,
+    ):
+        if any(_has_bytes(here, suffix) for suffix in LOGS):
+            raise _half_done(source, target, f"{source} is being written to by a program")
+        _rename(here, there, source, target)
+        _drop_empty_logs(here)
     manager.work.states.forget(source)
-    if unchanged and known is not None:
-        manager.work.vouch(target, known.oid, known.own)
+
+
+def _rename(here: fsio.Folder, there: fsio.Folder, source: str, target: str) -> None:
+    """Without replacing: by a second name, and only where there are no links by a look and a rename."""
+    try:
+        here.link_out(here.leaf, there.path / there.leaf)
+    except OSError as error:
+        stands, found = here.stat(), there.stat()
+        if found is not None and not (stands is not None and os.path.samestat(stands, found)):
+            raise _half_done(source, target, f"there is a file {target} by now") from error
+        if error.errno == errno.EXDEV:
+            raise DataError(
+                f"{target} is on another file system: the manifest is renamed, move the file there yourself",
+                hints=[shlex.join(["mv", "-n", source, target])],
+            ) from error
+        if found is None:
+            here.move_out(here.leaf, there.path / there.leaf)
+    there.fsync()
+    here.unlink(here.leaf)
+    here.fsync()
+
+
+def _half_done(source: str, target: str, why: str) -> Conflict:
+    return Conflict(
+        f"{why}: the manifest is renamed, the file was left where it is",
+        hints=[f"{shlex.join(['git', 'data', 'mv', source, target])}   # again, once that is settled"],
+    )
+
+
+def _drop_empty_logs(folder: fsio.Folder) -> None:
+    """A log that holds something is somebody's data, and SQLite needs its -shm to read it."""
+    for suffix in LOGS:
+        if not _has_bytes(folder, suffix):
+            folder.unlink(folder.leaf + suffix)
+    if not _has_bytes(folder, "-wal"):
+        folder.unlink(folder.leaf + "-shm")
+
+
+def _has_bytes(folder: fsio.Folder, suffix: str) -> bool:
+    found = folder.stat(folder.leaf + suffix)
+    return found is not None and found.st_size > 0

@@ -2,6 +2,7 @@
 
 import os
 import stat as stat_module
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ class Manifests:
     def __init__(self, git: Git, state_folder: Path) -> None:
         self._git = git
         self._lock_file = state_folder / "lock"
+        self._holding = threading.local()
 
     @property
     def path(self) -> Path:
@@ -90,7 +92,21 @@ class Manifests:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Only one process of this clone changes the manifest at a time. Raises Locked."""
+        """Only one process (and thread) of this clone changes the manifest at a time. Whoever holds it
+        may ask again. Raises Locked.
+        """
+        if getattr(self._holding, "lock", False):
+            yield
+            return
+        with self._file_lock():
+            self._holding.lock = True
+            try:
+                yield
+            finally:
+                self._holding.lock = False
+
+    @contextmanager
+    def _file_lock(self) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
         self._lock_file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,20 @@
 """rollback, delete, prune, mv, rm --cached."""
 
+import errno
 import os
+import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
 
+from git_datamanager import fsio
+from git_datamanager.errors import Conflict
+from git_datamanager.manager import DataManager
+from git_datamanager.model.manifest import Manifest
+from git_datamanager.ops import lifecycle
 from tests.world import Clone, World, movable_world
 
 
@@ -161,6 +170,129 @@ def test_mv_takes_versions_file_and_ignore_line_along(world: World, ana: Clone) 
     ben = world.clone("ben")
     ben.data("pull", "prices/b.csv@v1")
     assert ben.read("prices/b.csv") == b"1\n"
+
+
+def opened(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> DataManager:
+    monkeypatch.chdir(clone.path)
+    return DataManager.open()
+
+
+def meanwhile(manager: DataManager, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """`act` happens when the manifest has been written, before the file moves."""
+    change = manager.manifests.change
+
+    def changed(*args: Any, **options: Any) -> Manifest:
+        after = change(*args, **options)
+        act()
+        return after
+
+    monkeypatch.setattr(manager.manifests, "change", changed)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_mv_replaces_nothing_that_came_meanwhile(
+    ana: Clone, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    manager = opened(ana, monkeypatch)
+    if not links:
+        monkeypatch.setattr(fsio.Folder, "link_out", raising(OSError(errno.EPERM, "no links here")))
+    meanwhile(manager, monkeypatch, lambda: ana.write("b.csv", "somebody's"))
+    with pytest.raises(Conflict, match="the manifest is renamed"):
+        lifecycle.move(manager, "a.csv", "b.csv")
+    assert (ana.read("a.csv"), ana.read("b.csv")) == (b"3\n", b"somebody's")
+    (ana.path / "b.csv").unlink()
+    ana.data("mv", "a.csv", "b.csv")
+    assert ana.read("b.csv") == b"3\n"
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def act(*_: object, **__: object) -> None:
+        raise error
+
+    return act
+
+
+def test_mv_works_without_links(ana: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fsio.Folder, "link_out", raising(OSError(errno.EPERM, "no links here")))
+    lifecycle.move(opened(ana, monkeypatch), "a.csv", "b.csv")
+    assert ana.read("b.csv") == b"3\n"
+    assert not (ana.path / "a.csv").exists()
+
+
+def test_mv_leaves_a_log_that_came_meanwhile(ana: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = opened(ana, monkeypatch)
+    meanwhile(manager, monkeypatch, lambda: ana.write("a.csv-wal", "rows"))
+    with pytest.raises(Conflict, match="being written to"):
+        lifecycle.move(manager, "a.csv", "b.csv")
+    assert (ana.read("a.csv"), ana.read("a.csv-wal")) == (b"3\n", b"rows")
+
+
+def test_mv_takes_empty_logs_away(ana: Clone) -> None:
+    for suffix in ("-wal", "-journal"):
+        ana.write(f"a.csv{suffix}", "")
+    ana.write("a.csv-shm", "index")
+    ana.data("mv", "a.csv", "b.csv")
+    assert not list(ana.path.glob("?.csv-*"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "b.csv"])
+def test_mv_refuses_beside_a_log(ana: Clone, name: str) -> None:
+    ana.write(f"{name}-wal", "rows")
+    before = ana.read("manifest.json")
+    assert "nothing was renamed" in ana.data("mv", "a.csv", "b.csv", code=5).err
+    assert ana.read("manifest.json") == before
+    assert ana.read(f"{name}-wal") == b"rows"
+
+
+@pytest.mark.parametrize("where", ["_move_file", "_drop_empty_logs", "unlink"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_killed_mv_is_finished_by_the_next(
+    ana: Clone, monkeypatch: pytest.MonkeyPatch, where: str, is_new: bool
+) -> None:
+    old = "n.csv" if is_new else "a.csv"
+    if is_new:
+        ana.write(old, "3\n")
+        ana.data("add", old)
+    manager = opened(ana, monkeypatch)
+    with monkeypatch.context() as patch:
+        place = fsio.Folder if where == "unlink" else lifecycle
+        patch.setattr(place, where, raising(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            lifecycle.move(manager, old, "b.csv")
+    done = ana.data("mv", old, "b.csv", code=3 if where == "_drop_empty_logs" else 0)
+    assert ana.read("b.csv") == b"3\n"
+    assert not (ana.path / old).exists()
+    assert done.code or f"{old} → b.csv" in done.out
+    assert "b.csv" in ana.data("status").out
+    lines = ana.read(".gitignore").decode().splitlines()
+    assert "/b.csv" in lines
+    assert f"/{old}" not in lines
+
+
+@pytest.mark.parametrize("words", [("data/a.csv", "b.csv"), ("a.csv", "data/b.csv")])
+def test_mv_follows_no_link_out_of_the_repository(ana: Clone, tmp_path: Path, words: tuple[str, str]) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.csv").write_text("theirs")
+    if words[0] != "a.csv":
+        ana.data("mv", "a.csv", words[0])
+        (ana.path / words[0]).unlink()
+        (ana.path / "data").rmdir()
+    (ana.path / "data").symlink_to(outside)
+    before = ana.read("manifest.json")
+    done = ana.data("mv", *words, code=None)
+    assert done.code in (4, 128)
+    assert ana.read("manifest.json") == before
+    assert [p.name for p in outside.iterdir()] == ["a.csv"]
+    assert not (ana.path / "b.csv").exists()
+
+
+def test_hints_are_quoted_for_the_shell(ana: Clone) -> None:
+    name = "a;touch x;.csv"
+    ana.data("mv", "a.csv", name)
+    assert f"git data delete {shlex.quote(name)} --yes" in ana.data("delete", name, code=128).err
+    ana.commit("renamed")
+    assert f"git data pull {shlex.quote(name)} " in ana.data("rollback", name, "--to", "v1").err
 
 
 def test_rm_cached_hides_and_add_brings_back(world: World, ana: Clone) -> None:

@@ -1,6 +1,5 @@
 """The manifest while Git is in the middle of something, and what is no manifest at all."""
 
-
 import pytest
 
 from tests.world import Clone, World
