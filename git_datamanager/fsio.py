@@ -164,6 +164,9 @@ class Folder(AbstractContextManager["Folder"]):
         self._fd = _walk(top, parts[:-1], create=create)
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_datamanager.errors import DataError, SettingsError
-from git_datamanager.events import Progress, silent, warn
+from git_datamanager.events import Progress, note, silent, warn
 from git_datamanager.model.oid import Oid
 from git_datamanager.workspace.cache import Cache
 from git_datamanager.workspace.git import Git, open_git
@@ -90,7 +90,7 @@ class DataManager:
     @cached_property
     def work(self) -> WorkTree:
         states = StateCache(self.git.git_dir / "data" / "state.db")
-        return WorkTree(self.git.work_tree, states, self.cache)
+        return WorkTree(self.git.work_tree, states, self.cache, lambda text: note(self.progress, text))
 
     @cached_property
     def remotes(self) -> Remotes:

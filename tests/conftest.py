@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.world import World, new_world
+from tests.world import World, movable_world
 
 # A busy machine is no failure: nothing is timed in tests.
 settings.register_profile(
@@ -111,7 +111,18 @@ def no_network() -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(scope="session")
+def founded_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world whose clone ana has been set up; built once, copied by every test."""
+    folder = tmp_path_factory.mktemp("founded")
+    with pytest.MonkeyPatch.context() as patch:
+        seal(folder / "home", patch)
+        world = movable_world(folder / "world")
+        world.found("ana")
+    return world
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    """Folder stores, a bare origin, no clones yet."""
-    return new_world(tmp_path / "world")
+def world(founded_world: World, tmp_path: Path) -> World:
+    """Folder stores, a bare origin, and the clone ana that `found` returns."""
+    return founded_world.copy(tmp_path / "world")

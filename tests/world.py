@@ -120,7 +120,9 @@ class World:
         return clone
 
     def found(self, name: str = "ana", *init: str) -> Clone:
-        """The first clone: `git data init`, committed and pushed."""
+        """The first clone: `git data init`, committed and pushed; in a copied world it is there."""
+        if (self.root / name).is_dir():
+            return Clone(self.root / name)
         clone = self.clone(name)
         clone.data("init", "--staging", self.staging, "--production", self.production, *init)
         clone.commit("Set up git data")

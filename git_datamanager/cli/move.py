@@ -9,7 +9,8 @@ from git_datamanager.cli import clone, options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.ops import publish as publishing
 from git_datamanager.ops.branch import BOT_BRANCH
-from git_datamanager.ops.pull import SOURCES, Outcome, Pulled
+from git_datamanager.ops.fetch import SOURCES
+from git_datamanager.ops.pull import Outcome, Pulled
 
 
 @click.command(context_settings=HELP)
@@ -93,13 +94,10 @@ def pull(
         )
         clone.hint_hooks(data)
         top = data.git.top
-        kept = {p.kept: data.cache.kept(p.kept) for p in pulled if p.kept}
     if as_json:
         render.json("pull", {"dry_run": dry_run, "datasets": [_pulled_json(p, top) for p in pulled]})
     else:
         _print_pulled(pulled)
-    for entry, place in kept.items():
-        render.note(f"what was replaced is kept as {entry} in {place}")
 
 
 def _pulled_json(pulled: Pulled, top: Path | None) -> dict[str, Any]:
@@ -138,10 +136,16 @@ def _print_pulled(pulled: list[Pulled]) -> None:
 )  # fmt: skip
 @click.option("--branch", metavar="B", help="The branch that was merged into (default: the remote's own).")
 @click.option("--remote", metavar="R", help="The remote (default: origin).")
+@click.option(
+    "--unsafe-single-writer", "single_writer", is_flag=True,
+    help="Do without conditional writes, where the store has none: never two runs at once.",
+)  # fmt: skip
 @options.dry_run
 @options.json_output
 @options.talk
-def publish(finalize: str, branch: str | None, remote: str | None, dry_run: bool, as_json: bool) -> int:
+def publish(
+    finalize: str, branch: str | None, remote: str | None, single_writer: bool, dry_run: bool, as_json: bool
+) -> int:
     """Publish what is merged: the verb of CI.
 
     Takes every pending version of the branch's tip: verifies the staged bytes, copies them inside the
@@ -149,7 +153,10 @@ def publish(finalize: str, branch: str | None, remote: str | None, dry_run: bool
     manifest. Each version on its own; running it again, late or twice changes nothing.
     """
     with manager() as data:
-        report = publishing.publish(data, finalize=finalize, branch=branch, remote=remote, dry_run=dry_run)
+        report = publishing.publish(
+            data, finalize=finalize, branch=branch, remote=remote, dry_run=dry_run,
+            unsafe_single_writer=single_writer,
+        )  # fmt: skip
     if as_json:
         render.json("publish", {"dry_run": dry_run, **_report_json(report)})
     else:

@@ -20,6 +20,10 @@ def add(paths: tuple[str, ...], message: str, dry_run: bool, as_json: bool) -> N
 
     Hashes each file, records a pending version in manifest.json, ignores the file in Git and stages
     both. The bytes go to staging with the commit. A folder stands for the datasets below it.
+
+    A name is the path in the repository. Refused are those that some system cannot hold or reads
+    otherwise (a colon, a backslash, a dot or space at the end of a part, CON and other devices,
+    names that differ in case alone) and those that belong to Git or to git data (.git, .env, …).
     """
     from git_datamanager.cli.clone import ensure_hooks
     from git_datamanager.ops.add import add as verb

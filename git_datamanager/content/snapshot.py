@@ -7,6 +7,7 @@ counter and so has another sha256 than the file (docs/adr/0005-sqlite-in-place.m
 """
 
 import os
+import shlex
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ def capture(path: Path, target: Path) -> None:
 def _unreadable(path: Path, error: sqlite3.Error) -> Conflict:
     return Conflict(
         f"{path} has a log beside it and SQLite cannot read the two together ({error}): nothing was added",
-        hints=[f"sqlite3 '{path}' 'PRAGMA wal_checkpoint(TRUNCATE)'   # recovers and closes it"],
+        hints=[f"sqlite3 {shlex.quote(str(path))} 'PRAGMA wal_checkpoint(TRUNCATE)'   # recovers it"],
     )
 
 

@@ -5,6 +5,7 @@ everywhere, so that a name accepted on Linux cannot hurt a colleague on Windows 
 """
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -96,10 +97,20 @@ def _disguised(part: str) -> str:
     return fold(unicodedata.normalize("NFKC", visible)).rstrip(". ")
 
 
+def belongs_to_git(name: str) -> bool:
+    """Git or this tool reads it as instructions or secrets: no name of data under any other path."""
+    parts = name.split("/")
+    return any(_is_anothers(_disguised(part), top=n == 0) for n, part in enumerate(parts))
+
+
+def _is_anothers(plain: str, *, top: bool) -> bool:
+    return plain in _ANYWHERE or bool(_SHORT.fullmatch(plain)) or (top and plain in _AT_THE_TOP)
+
+
 def _reserved(plain: str, *, top: bool) -> str | None:
     if not plain:
         return "a component has no visible character"
-    if plain in _ANYWHERE or _SHORT.fullmatch(plain) or (top and plain in _AT_THE_TOP):
+    if _is_anothers(plain, top=top):
         return f"{plain!r} belongs to Git or to this tool"
     device = plain.partition(".")[0].rstrip()
     if device in _DEVICES:
@@ -119,6 +130,11 @@ def overlapping(names: Sequence[str]) -> Iterator[tuple[int, int]]:
             yield outer_position, position
         else:
             outer, outer_position = key, position
+
+
+def pasteable(name: str) -> str:
+    """The name as one word of a shell command, in a hint: quoted, and never taken for an option."""
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
 
 def check_together(names: Iterable[str]) -> None:

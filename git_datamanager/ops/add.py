@@ -1,5 +1,6 @@
 """`git data add` and `git data prepare`: the bytes of a file become a pending version."""
 
+import shlex
 import stat as stat_module
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,13 +14,14 @@ from git_datamanager.events import Event, Kind, mover, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model.evolve import Draft, add_version
 from git_datamanager.model.manifest import Dataset, Manifest, Version
-from git_datamanager.model.names import check_name
+from git_datamanager.model.names import check_name, pasteable
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import new_ulid
 from git_datamanager.ops import local, select
 from git_datamanager.ops.upload import Uploaded, upload
-from git_datamanager.workspace import ignorefile
+from git_datamanager.workspace import ignorefile, place
 from git_datamanager.workspace.journal import utc_now
+from git_datamanager.workspace.place import Stamp
 
 
 class Captured(NamedTuple):
@@ -32,6 +34,8 @@ class Captured(NamedTuple):
     own: str
     """The sha256 of the file itself; another than the oid where a live database was captured."""
     is_database: bool
+    stamp: Stamp
+    """Of the file and its logs, taken before they were read."""
 
 
 class Outcome(StrEnum):
@@ -93,6 +97,7 @@ def prepare(
     path = Path(file)
     with manager.journal.record("prepare", full, {"file": fspath(file)}) as details:
         found = _capture(manager, full, path)
+        _enter(manager, [found], message, dry_run=True)  # what is refused is refused before a file moves
         if not dry_run and path.resolve() != manager.work.path(full).resolve():
             _follow(manager, manifest, found)
         added = _enter(manager, [found], message, dry_run=dry_run)[0]
@@ -139,20 +144,21 @@ def _refuse_tracked(manager: DataManager, names: Sequence[str]) -> None:
         raise Conflict(
             f"{name} is tracked by Git itself: nothing was added",
             hints=[
-                f"git rm --cached {name}",
-                f"git data add {name}   # from this commit on git data has it; old commits keep theirs",
+                f"git rm --cached -- {shlex.quote(name)}",
+                f"git data add {pasteable(name)}   # old commits keep the file in Git",
             ],
         )
 
 
 def _capture(manager: DataManager, name: str, path: Path) -> Captured:
     """Read the file consistently; its bytes go into the cache where that is cheap."""
-    size = _regular_size(name, path)
+    size = _regular_size(manager, name, path)
+    stamp = place.look(path)
     manager.progress(Event(Kind.PLAN, name, size))
     try:
         is_database = snapshot.is_sqlite(path)
         if is_database and snapshot.live_logs(path):
-            return _capture_live(manager, name, path)
+            return _capture_live(manager, name, path, stamp)
         with snapshot.reading(path) as file:
             oid, count = manager.cache.ingest(file, size, mover(manager.progress, name))
         if is_database and snapshot.live_logs(path):
@@ -162,10 +168,10 @@ def _capture(manager: DataManager, name: str, path: Path) -> Captured:
     except FileNotFoundError as error:
         raise NotFound(f"{path} vanished while it was read: nothing was added") from error
     manager.progress(Event(Kind.DONE, name))
-    return _as_before(manager, Captured(name, path, oid, count, oid.hex, is_database))
+    return _as_before(manager, Captured(name, path, oid, count, oid.hex, is_database, stamp))
 
 
-def _capture_live(manager: DataManager, name: str, path: Path) -> Captured:
+def _capture_live(manager: DataManager, name: str, path: Path, stamp: Stamp) -> Captured:
     with manager.cache.new_file() as copy:
         snapshot.capture(path, copy)
         with copy.open("rb", buffering=0) as file:
@@ -174,7 +180,7 @@ def _capture_live(manager: DataManager, name: str, path: Path) -> Captured:
             own = snapshot.hash_file(file)[0]
         manager.cache.adopt(copy, Oid(digest))
     manager.progress(Event(Kind.DONE, name))
-    return Captured(name, path, Oid(digest), size, own, is_database=True)
+    return Captured(name, path, Oid(digest), size, own, is_database=True, stamp=stamp)
 
 
 def _as_before(manager: DataManager, found: Captured) -> Captured:
@@ -189,8 +195,12 @@ def _as_before(manager: DataManager, found: Captured) -> Captured:
     return found._replace(oid=match.oid, size=match.size) if match else found
 
 
-def _regular_size(name: str, path: Path) -> int:
+def _regular_size(manager: DataManager, name: str, path: Path) -> int:
+    """The size of a regular file. A working file is reached without following a link (S02), and is not
+    part of another repository (S08)."""
     try:
+        if path == manager.work.path(name):
+            manager.work.open_folder(name).close()
         found = path.lstat()
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {path}: nothing was added", hints=["git data status"]) from error
@@ -227,7 +237,7 @@ def _enter(manager: DataManager, captured: Sequence[Captured], message: str, *, 
     if not dry_run:
         for found in captured:
             if found.path == manager.work.path(found.name):
-                manager.work.vouch(found.name, found.oid, found.own)
+                manager.work.states.put(found.name, found.oid, found.own, found.stamp, vouch=True)
         _check_ignored(manager, [found.name for found in captured])
     return [_describe(before, after.datasets[found.name]) for found in captured]
 

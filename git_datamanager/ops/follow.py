@@ -92,7 +92,7 @@ class _Follower:
         known = {oid for side in self._sides for oid in local.known_contents(self._manager, side, name)}
         seen = work.look(name)
         if seen.what is What.FILE and seen.oid == version.oid and not seen.is_live:
-            work.vouch(name, version.oid)
+            work.states.vouch(name, version.oid)
             return None
         if seen.what is What.OTHER or (seen.what is What.FILE and (seen.is_live or seen.oid not in known)):
             return self.result.changed

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from git_datamanager.errors import DataError, NameRefused, UnknownVersion
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, Version
-from git_datamanager.model.names import check_name
+from git_datamanager.model.names import belongs_to_git, check_name, pasteable
 from git_datamanager.model.ulid import is_ulid
 
 _VERSION = re.compile(r"v?[1-9][0-9]{0,8}", re.ASCII)
@@ -44,7 +44,9 @@ def name_of(manager: DataManager, path: str | os.PathLike[str]) -> str:
         raise NameRefused(
             f"{error}: nothing was changed",
             hints=[
-                f"git data prepare NAME {shlex.quote(text)}   # the same bytes under a name for everybody"
+                "git data add -h   # says which names it takes"
+                if belongs_to_git(name)
+                else f"git data prepare NAME {shlex.quote(text)}   # the same bytes under another name"
             ],
         ) from error
 
@@ -128,5 +130,5 @@ def no_git_folder(name: str) -> DataError:
     """What `add` says of a folder until folders are datasets."""
     return DataError(
         f"{name} is a folder; this version of git data tracks single files: nothing was added",
-        hints=[f"git data add {name}/FILE …"],
+        hints=[f"git data add {pasteable(name)}/FILE …"],
     )

@@ -121,50 +121,64 @@ class Cache:
         return True
 
     def take(self, folder: fsio.Folder, name: str, oid: Oid) -> bool:
-        """Give a clean working file that is about to be replaced a place here, without copying.
+        """Give a working file that was just found to have these bytes a place here, without copying.
 
-        Its bytes get a second name; the caller then renames something over the first. True where the
-        bytes are safe: here, or without a cache in a store. False where neither is to be had.
+        Its bytes get a second name, in place of whatever was here under this oid; the caller then
+        renames something over the first. True where the bytes are safe: here, or without a cache in a
+        store. False where neither is to be had.
         """
-        if self.has(oid) or (self._mode == "none" and self._is_held(oid)):
+        if self._mode == "none" and self._is_held(oid):
             return True
+        found = folder.stat(name)
+        if found is None:
+            return False
+        with folder.open_read(name) as file:
+            fsio.fsync_file(file.fileno())  # the first name is about to go for good
+            # A file with other names would become read-only, and be written to, under those.
+            if found.st_nlink > 1 or not self._link(folder, name, oid):
+                self.drop(oid)
+                self.ingest(file, found.st_size, lambda _: None)
+        return self.has(oid)
+
+    def _link(self, folder: fsio.Folder, name: str, oid: Oid) -> bool:
         target = self.path(oid)
         self._folder(target.parent)
-        try:
-            folder.link_out(name, target)
-        except OSError:
-            found = folder.stat(name)
-            with folder.open_read(name) as file:
-                self.ingest(file, found.st_size if found else 0, lambda _: None)
-            return self.has(oid)
+        with self.new_file() as second:
+            try:
+                folder.link_out(name, second)
+            except OSError:
+                return False
+            second.replace(target)
         fsio.fsync_folder(target.parent)
+        fsio.fsync_folder(self.root)
         return True
 
     def seal(self, oid: Oid) -> None:
         """Make an object read-only, once no working file shares its bytes."""
         with suppress(FileNotFoundError):
-            self.path(oid).chmod(0o444)
+            if self.path(oid).stat().st_nlink == 1:
+                self.path(oid).chmod(0o444)
 
     def drop(self, oid: Oid) -> None:
         self.path(oid).unlink(missing_ok=True)
 
-    def keep_aside(self, folder: fsio.Folder) -> str:
+    def keep_aside(self, folder: fsio.Folder, announce: Callable[[str], None]) -> str:
         """Keep a working file, and what SQLite keeps beside it, in `kept/<id>/`; the id is returned.
 
-        The logs are moved; the file gets a second name where the file system can, so that it stands in
-        its place until the caller renames something over it.
+        First everything gets a second name (or a copy) there and is announced; then the logs go. The
+        file itself stands in its place until the caller renames something over it.
         """
         entry = new_ulid()
         place = self._folder(self.root.parent / "kept" / entry)
-        for suffix in COMPANIONS:
-            if folder.stat(folder.leaf + suffix) is not None:
-                _move(folder, folder.leaf + suffix, place / (folder.leaf + suffix))
-        if folder.stat() is not None:
-            try:
-                folder.link_out(folder.leaf, place / folder.leaf)
-            except OSError:
-                _move(folder, folder.leaf, place / folder.leaf)
+        names = [n for n in (folder.leaf + s for s in ("", *COMPANIONS)) if folder.stat(n) is not None]
+        for name in names:
+            _double(folder, name, place / name)
         fsio.fsync_folder(place)
+        fsio.fsync_folder(place.parent)
+        announce(f"{folder.leaf} as it was is kept as {entry} in {place}")
+        for name in names:
+            if name != folder.leaf:
+                folder.unlink(name)
         return entry
 
     def kept(self, entry: str) -> Path:
@@ -205,12 +219,12 @@ def _both(digest: "Hash", advance: Callable[[int], None], block: bytes) -> None:
     advance(len(block))
 
 
-def _move(folder: fsio.Folder, name: str, target: Path) -> None:
+def _double(folder: fsio.Folder, name: str, target: Path) -> None:
+    """A second name for a file, or where there are none a copy."""
     try:
-        folder.move_out(name, target)
-    except OSError:  # another file system
+        folder.link_out(name, target)
+    except OSError:
         with folder.open_read(name) as file, target.open("xb") as copy:
             fsio.copy_stream(file, copy, lambda _: None)
             copy.flush()
             fsio.fsync_file(copy.fileno())
-        folder.unlink(name)

@@ -10,13 +10,12 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from git_datamanager.content.snapshot import LOGS, Signature, signature
 from git_datamanager.model.oid import Oid
+from git_datamanager.workspace.place import Stamp
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS materialised (
@@ -24,8 +23,6 @@ CREATE TABLE IF NOT EXISTS materialised (
   signature TEXT NOT NULL, recorded INTEGER NOT NULL
 ) STRICT
 """
-_TICK = 15_000_000  # ns; the kernel stamps files with the time of its last timer tick
-_COARSE = 2_000_000_000  # ns; FAT and some network file systems
 
 
 class Known(NamedTuple):
@@ -55,21 +52,21 @@ class StateCache:
         vouched, oid, own, text, recorded = rows[0]
         return Known(Oid.parse(vouched) if vouched else None, Oid.parse(oid), own, text, recorded)
 
-    def put(self, name: str, oid: Oid, own: str, path: Path, *, vouch: bool) -> None:
-        """Record the file as it is now. Waits out the instant in which a change would go unseen.
+    def put(self, name: str, oid: Oid, own: str, stamp: Stamp, *, vouch: bool) -> None:
+        """Record what the file was when `stamp` was taken, before it was read.
 
         `vouch`: git data itself put these bytes there or made them a version; else what it last
         vouched for stays on record.
         """
-        text, youngest = stat_text(path)
-        late = youngest + _TICK - time.time_ns()
-        if 0 < late <= _TICK:
-            time.sleep(late / 1e9)
         self._run(
             "INSERT INTO materialised VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
             " vouched = coalesce(?2, vouched), oid = ?3, own = ?4, signature = ?5, recorded = ?6",
-            (name, str(oid) if vouch else None, str(oid), own, text, time.time_ns()),
+            (name, str(oid) if vouch else None, str(oid), own, stamp.text, stamp.taken),
         )
+
+    def vouch(self, name: str, oid: Oid) -> None:
+        """Keep what was recorded, and note that git data stands for these bytes."""
+        self._run("UPDATE materialised SET vouched = ? WHERE name = ?", (str(oid), name))
 
     def forget(self, name: str) -> None:
         self._run("DELETE FROM materialised WHERE name = ?", (name,))
@@ -114,22 +111,6 @@ class StateCache:
         return database
 
 
-def is_unchanged(known: Known, path: Path) -> bool:
+def is_unchanged(known: Known, stamp: Stamp) -> bool:
     """The file (and its logs) are those that were recorded, by stat alone."""
-    try:
-        text, youngest = stat_text(path)
-    except FileNotFoundError:
-        return False
-    coarse = youngest % 1_000_000_000 == 0
-    return text == known.signature and youngest + (_COARSE if coarse else _TICK) <= known.recorded
-
-
-def stat_text(path: Path) -> tuple[str, int]:
-    """The signatures of a file and of the logs SQLite keeps beside it; and the youngest time in them."""
-    found: list[Signature] = [signature(os.lstat(path))]
-    for suffix in LOGS:
-        with contextlib.suppress(FileNotFoundError):
-            log = os.lstat(f"{path}{suffix}")
-            if log.st_size:
-                found.append(signature(log))
-    return ";".join(",".join(map(str, s)) for s in found), max(max(s[1], s[2]) for s in found)
+    return stamp.text == known.signature and stamp._replace(taken=known.recorded).is_safe

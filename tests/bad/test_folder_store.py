@@ -105,7 +105,6 @@ def read_only() -> Iterator[object]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.xfail(reason="storage/local.py takes EROFS for a store that is away for a while: exit 7")
 def test_a_store_on_a_read_only_mount_refuses_uploads_and_still_serves(scene: Scene, read_only):
     scene.add("b.csv", "2\n", upload=False, push=False)
     read_only(scene.staging)
@@ -117,7 +116,6 @@ def test_a_store_on_a_read_only_mount_refuses_uploads_and_still_serves(scene: Sc
     assert scene.ana.read("a.csv") == b"1\n"
 
 
-@pytest.mark.xfail(reason="storage/local.py takes EROFS for a store that is away for a while: exit 7")
 def test_publish_into_a_read_only_store_leaves_all_pending(scene: Scene, read_only):
     read_only(scene.production)
     still = Still(scene)

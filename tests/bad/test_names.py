@@ -77,7 +77,7 @@ def test_adding_what_does_not_exist_is_not_found(scene: Scene, ana: Clone):
 def test_a_name_no_colleague_could_check_out_is_refused(scene: Scene, ana: Clone, name: str):
     ana.write(name, "data\n")
     still = Still(scene)
-    done = refused(ana.data("add", name, code=None), 128, "cannot be a dataset name", run="git data prepare")
+    done = refused(ana.data("add", name, code=None), 128, "cannot be a dataset name", run="git data")
     assert not {"\u202e", "\x1b"} & set(done.text)
     assert "\n" not in next(line for line in done.err.splitlines() if line.startswith("error:"))
     still.check()
@@ -90,7 +90,7 @@ def test_a_name_that_is_not_text_is_refused(scene: Scene, ana: Clone):
     still = Still(scene)
     name = os.fsdecode(b"caf\xe9.csv")
     for words in (["add", name], ["prepare", name, "a.csv"]):
-        refused(ana.data(*words, code=None), 128, "cannot be a dataset name", run="git data prepare")
+        refused(ana.data(*words, code=None), 128, "cannot be a dataset name", run="git data")
     still.check()
 
 

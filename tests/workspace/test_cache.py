@@ -79,7 +79,7 @@ def test_what_is_kept_aside_takes_the_logs_along(tmp_path: Path) -> None:
         (tmp_path / name).write_text(name)
     cache = new_cache(tmp_path)
     with fsio.Folder(tmp_path, "a.db") as folder:
-        entry = cache.keep_aside(folder)
+        entry = cache.keep_aside(folder, lambda _: None)
     kept = cache.kept(entry)
     assert sorted(p.name for p in kept.iterdir()) == ["a.db", "a.db-wal"]
     assert (tmp_path / "a.db").exists(), "it stands in its place until something is renamed over it"
