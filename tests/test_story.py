@@ -29,7 +29,7 @@ def revisions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-@pytest.fixture(params=["folders", "s3"])
+@pytest.fixture(params=["folders", pytest.param("s3", marks=pytest.mark.slow)])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose stores are folders, or two prefixes of a bucket on an S3 server."""
     if request.param == "folders":

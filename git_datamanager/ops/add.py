@@ -1,6 +1,5 @@
 """`git data add` and `git data prepare`: the bytes of a file become a pending version."""
 
-import shlex
 import stat as stat_module
 from collections.abc import Sequence
 from enum import StrEnum
@@ -144,7 +143,7 @@ def _refuse_tracked(manager: DataManager, names: Sequence[str]) -> None:
         raise Conflict(
             f"{name} is tracked by Git itself: nothing was added",
             hints=[
-                f"git rm --cached -- {shlex.quote(name)}",
+                f"git rm --cached {pasteable(name)}",
                 f"git data add {pasteable(name)}   # old commits keep the file in Git",
             ],
         )

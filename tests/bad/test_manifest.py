@@ -132,6 +132,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
 def test_a_bad_manifest_stops_every_verb_with_the_way_out(scene: Scene, ana: Clone, make):
     ana.write("manifest.json", make(ana))

@@ -12,6 +12,8 @@ from git_datamanager.workspace.hook_recipes import framework
 from tests.conftest import REPOSITORY
 from tests.world import Clone, World
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pre_commit")
 TYPES = ("pre-commit", "pre-push", "post-checkout", "post-merge", "post-rewrite")
 

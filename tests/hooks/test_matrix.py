@@ -11,6 +11,8 @@ from git_datamanager.workspace.hook_shims import EVENTS
 from tests.hooks.conftest import path_without_tool
 from tests.world import Clone, World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clone(world: World) -> Clone:

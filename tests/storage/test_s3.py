@@ -62,6 +62,7 @@ class TestS3Store(StoreContract):
     capabilities = Capabilities(conditional_put=True, checks_sha256=False)  # moto takes wrong digests
 
 
+@pytest.mark.slow
 class TestWithoutPrefix(StoreContract):
     capabilities = TestS3Store.capabilities
 
