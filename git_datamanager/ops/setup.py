@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +16,13 @@ from git_datamanager.storage import local
 from git_datamanager.storage.locate import overlap, parse
 from git_datamanager.workspace import ignorefile, settings
 from git_datamanager.workspace.git import Git, open_git
-from git_datamanager.workspace.remotes import Remote, Trust, remote
+from git_datamanager.workspace.remotes import Remote
 from git_datamanager.workspace.settings import ROLES
 
 ATTRIBUTES = ".gitattributes"
+_MARKER = ".git-data-store"
+"""In a folder store that init created: an empty mount point has none. Nothing asks for it yet."""
+_MARKER_TEXT = b"git-data/store/1\n"
 _ATTRIBUTE_LINES = (
     "manifest.json text eol=lf diff=git-data merge=git-data",
     ".gitdata text eol=lf",
@@ -41,8 +45,8 @@ class Initialised(NamedTuple):
 def init(
     path: str = ".", *, staging: str | None = None, production: str | None = None, dry_run: bool = False
 ) -> Initialised:
-    """Write and stage .gitdata, manifest.json, .gitattributes, .gitignore; create folder stores; trust
-    what was named here. Running it again completes what is missing.
+    """Write and stage .gitdata, manifest.json, .gitattributes, .gitignore; create and trust the
+    folder stores that were named here (or beside the repository). Running it again completes what is missing.
 
     Raises ManifestError where a manifest.json of another kind is in the way: nothing is written then.
     """
@@ -61,7 +65,8 @@ def init(
     contents = _contents(git, top, stores)
     changed = [name for name, data in contents.items() if _read(top / name) != data]
     if not dry_run:
-        created = [folder for url in stores.values() if (folder := _create_folder(url, git.main_top))]
+        wanted = [url for role, url in stores.items() if _is_ours(git, role, url, given)]
+        created = [folder for url in wanted if (folder := _create_folder(url, git.main_top))]
         for name in changed:
             fsio.write_durably(top / name, contents[name])
         git.stage(list(contents))
@@ -104,7 +109,17 @@ def _store_url(git: Git, known: settings.Settings, role: str, given: str | None)
         parse(url)
         return url
     standing = known.get(f"data.remote.{role}.url")
-    return standing or f"file:../{git.main_top.name}.data/{role}"
+    return standing or _default_url(git, role)
+
+
+def _default_url(git: Git, role: str) -> str:
+    return f"file:../{git.main_top.name}.data/{role}"
+
+
+def _is_ours(git: Git, role: str, url: str, given: dict[str, str | None]) -> bool:
+    """Somebody named it here and now, or it is the folder beside the repository. Any other address may
+    come with the clone, from whoever wrote the commit."""
+    return given[role] is not None or url == _default_url(git, role)
 
 
 def _refuse_inside(git: Git, url: str) -> None:
@@ -113,10 +128,11 @@ def _refuse_inside(git: Git, url: str) -> None:
     if address.scheme == "file":
         folder = Path(os.path.realpath(git.main_top / address.place))
         if folder.is_relative_to(os.path.realpath(git.work_tree)):
+            beside = shlex.quote(_default_url(git, "staging").removeprefix("file:"))
             raise SettingsError(
                 f"the store {url} would lie inside the work tree, and Git would take it along: "
                 "nothing was changed",
-                hints=[f"git data init --staging ../{git.main_top.name}.data/staging   # beside it"],
+                hints=[f"git data init --staging {beside}   # beside it"],
             )
 
 
@@ -158,11 +174,11 @@ def _gitdata(git: Git, top: Path, stores: dict[str, str]) -> bytes:
 
 def _trust(git: Git, stores: dict[str, str], given: dict[str, str | None]) -> None:
     """What the user named here needs no second question; nor do the folders just created."""
-    trust = Trust(git.common_dir / "data" / "trust")
     loaded = settings.load(git)
+    remotes = DataManager(git, loaded).remotes
     for role, url in stores.items():
-        if given[role] is not None or url == f"file:../{git.main_top.name}.data/{role}":
-            trust.confirm(remote(loaded, role))
+        if _is_ours(git, role, url, given):
+            remotes.trust.confirm(remotes.remote(role))
 
 
 def _create_folder(url: str, base: Path) -> Path | None:
@@ -172,6 +188,7 @@ def _create_folder(url: str, base: Path) -> Path | None:
     if address.scheme != "file" or folder.is_dir():
         return None
     local.create(folder)
+    fsio.write_durably(folder / _MARKER, _MARKER_TEXT)
     return folder
 
 
