@@ -9,6 +9,8 @@ from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import Conflict
 
 if TYPE_CHECKING:
+    from git_datamanager.manager import DataManager
+    from git_datamanager.ops.mergefile import Resolved
     from git_datamanager.workspace.git import Git
     from git_datamanager.workspace.hooks_install import Step
 
@@ -148,31 +150,52 @@ def merge_driver(args: tuple[str, ...]) -> int:
 @click.command(context_settings=HELP)
 @click.option("--ours", "take", flag_value="ours", help="Where both sides differ, take this side.")
 @click.option("--theirs", "take", flag_value="theirs", help="Where both sides differ, take the other side.")
+@options.dry_run
 @options.json_output
 @options.talk
-def resolve(take: str | None, as_json: bool) -> int:
+def resolve(take: str | None, dry_run: bool, as_json: bool) -> int:
     """Settle a manifest that Git left in conflict: unite the versions of both sides, and stage it.
 
     What both sides changed differently is listed; --ours or --theirs decides it. In a rebase `ours` is
     the branch one rebases onto, as everywhere in Git.
     """
-    from git_datamanager.ops.mergefile import resolve as verb
-
     with manager() as data:
-        done = verb(data, take)
+        done = _would_resolve(data, take) if dry_run else _resolve(data, take)
     if as_json:
         clashes = [
             {"name": c.dataset, "what": c.what, "ours": _text(c.ours), "theirs": _text(c.theirs)}
             for c in done.clashes
         ]
-        render.json("resolve", {"changed": done.is_changed, "conflicts": clashes})
+        render.json("resolve", {"dry_run": dry_run, "changed": done.is_changed, "conflicts": clashes})
     elif done.clashes:
         for clash in done.clashes:
             render.out(render.clean(f"conflict: {clash}"))
         render.hint("git data resolve --ours   # or --theirs: decides all of them")
     else:
-        render.out("resolved and staged manifest.json" if done.is_changed else "manifest.json is in order")
+        word = "would resolve and stage" if dry_run else "resolved and staged"
+        render.result(f"{word} manifest.json" if done.is_changed else "manifest.json is in order")
     return Conflict.exit_code if done.clashes else 0
+
+
+def _resolve(data: "DataManager", take: str | None) -> "Resolved":
+    from git_datamanager.ops import mergefile, unmerged
+
+    unmerged.reopen(data, decided=take is not None)
+    done = mergefile.resolve(data, take)
+    if not done.clashes:
+        unmerged.mark_resolved(data)
+    return done
+
+
+def _would_resolve(data: "DataManager", take: str | None) -> "Resolved":
+    from git_datamanager.ops import unmerged
+    from git_datamanager.ops.mergefile import Resolved
+
+    merged, conflicted = unmerged.merged_sides(data)
+    if merged is None or not conflicted:
+        data.manifests.current()
+        return Resolved((), is_changed=False)
+    return Resolved(() if take else merged.clashes, is_changed=bool(take) or not merged.clashes)
 
 
 def _text(value: object) -> str | None:

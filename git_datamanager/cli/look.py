@@ -1,5 +1,6 @@
 """git data status, ls, log, show."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ _STAGE_LETTERS = {
     Stage.PUBLISHED: ".",
 }
 _WORK_LETTERS = {Work.CLEAN: ".", Work.MODIFIED: "M", Work.MISSING: "D", Work.STALE: "S", Work.BLOCKED: "T"}
+_TO_BE_DELETED = ("To be deleted:", "git commit, then merge and publish")
 _SECTIONS = (
     (
         "Data to be committed:",
@@ -29,7 +31,6 @@ _SECTIONS = (
         (Stage.NEW, Stage.CHANGED, Stage.RENAMED),
         None,
     ),
-    ("To be deleted:", "git commit, then merge and publish", (Stage.DELETING,), None),
     ("Committed, not in staging:", "git push, or git data upload", (Stage.PENDING,), None),
     ("In staging, waiting for merge and publish:", "", (Stage.UPLOADED,), None),
     (
@@ -65,9 +66,10 @@ def status(
     exit_code: bool, as_json: bool) -> int:  # fmt: skip
     """Show what changed, here and on its way. Offline unless asked with --remote.
 
-    Porcelain lines are `XY VERSION NAME`. X: A new dataset, M new version, R new name, D to be deleted (not
-    committed); P committed and not in staging, U in staging, . published. Y: . clean, M modified,
-    D missing, S another version, T something else in its place.
+    Porcelain lines are `XY VERSION NAME`. X: A new dataset, M new version, R new name (not committed);
+    P committed and not in staging, U in staging, . published; D to be deleted, as a whole or (where
+    nothing else is to be said) some versions. Y: . clean, M modified, D missing, S another version,
+    T something else in its place. `UU - manifest.json` comes first where the manifest is unmerged.
     """
     from git_datamanager.ops.status import status as verb
 
@@ -75,9 +77,9 @@ def status(
         found = verb(data, names, remote=remote, rehash=rehash)
         if as_json:
             render.json("status", _status_json(found))
-        elif porcelain or short or nul:
+        elif porcelain or nul or (short and not render.settings.quiet):
             _print_short(found, full=bool(porcelain or nul), nul=nul)
-        else:
+        elif not render.settings.quiet:
             _print_long(found)
         clone.hint_hooks(data)
     for _, problem in found.failures:
@@ -92,6 +94,7 @@ def _status_json(found: Status) -> dict[str, Any]:
         "branch": found.branch,
         "commit": found.commit,
         "manifest_staged": found.staged,
+        "unmerged": found.unmerged,
         "datasets": [_row_json(row) for row in found.rows],
     }
 
@@ -110,37 +113,40 @@ def _row_json(row: Row) -> dict[str, Any]:
         "holds": row.holds,
         "head": row.head,
         "stored": row.stored,
+        "marked": list(row.marked),
     }
 
 
 def _print_short(found: Status, *, full: bool, nul: bool) -> None:
+    lines = [("UU", "-", "manifest.json")] if found.unmerged else []
     for row in found.rows:
-        if row.is_quiet:
-            continue
-        letters = _STAGE_LETTERS[row.stage] + _WORK_LETTERS[row.work]
-        name = render.quoted(row.name, raw_names=nul)
-        words = [letters, row.version.name if row.version else "-", name] if full else [letters, name]
+        if not row.is_quiet:
+            name = render.quoted(row.name, raw_names=nul)
+            lines.append((_letters(row), row.version.name if row.version else "-", name))
+    for letters, version, name in lines:
+        line = f"{letters} {version} {name}" if full else f"{letters} {name}"
         if nul:
-            render.raw(" ".join(words) + "\0")
+            render.raw(line + "\0")
         else:
-            render.out(" ".join(words))
+            render.out(line)
+
+
+def _letters(row: Row) -> str:
+    """Marked versions are told where nothing else is."""
+    stage = Stage.DELETING if row.marked and row.stage is Stage.PUBLISHED else row.stage
+    return _STAGE_LETTERS[stage] + _WORK_LETTERS[row.work]
 
 
 def _print_long(found: Status) -> None:
     render.out(f"On branch {render.clean(found.branch)}" if found.branch else "HEAD is detached")
-    quiet = True
-    for title, help_text, stages, work in _SECTIONS:
-        rows = [r for r in found.rows if (r.stage in stages if stages else r.work is work)]
-        if rows:
-            quiet = False
-            render.out(title.ljust(42) + (render.paint(f"({help_text})", "dim") if help_text else ""))
-            render.table([_cells(row, by_stage=stages is not None) for row in rows])
-    missing = [row for row in found.rows if row.stored is False]
-    if missing:
+    quiet = not found.unmerged
+    if found.unmerged:
+        render.out("manifest.json is unmerged: git data resolve")
+    for title, help_text, cells in _sections(found):
         quiet = False
-        render.out("No store holds:")
-        render.table([_cells(row, by_stage=True) for row in missing])
-    if not found.staged:
+        render.out(title.ljust(42) + (render.paint(f"({help_text})", "dim") if help_text else ""))
+        render.table(cells)
+    if not found.staged and not found.unmerged:
         render.out("manifest.json differs from what is staged".ljust(42) + "(git add manifest.json)")
     if quiet and found.rows:
         render.out(f"{len(found.rows)} dataset{'s' if len(found.rows) > 1 else ''} published, all clean")
@@ -148,16 +154,38 @@ def _print_long(found: Status) -> None:
         render.out("no datasets yet".ljust(42) + render.paint("(git data add <file>)", "dim"))
 
 
+def _sections(found: Status) -> Iterator[tuple[str, str, list[list[str]]]]:
+    """Title, what to run, and a line for each dataset; only those that have some."""
+    every = [
+        (
+            title,
+            text,
+            [_cells(row, by_stage=bool(stages)) for row in found.rows if _belongs(row, stages, work)],
+        )
+        for title, text, stages, work in _SECTIONS
+    ]
+    deleting = [row for row in found.rows if row.marked or row.stage is Stage.DELETING]
+    every.insert(1, (*_TO_BE_DELETED, [["  " + row.name, " ".join(row.marked)] for row in deleting]))
+    missing = [_cells(row, by_stage=True) for row in found.rows if row.stored is False]
+    every.append(("No store holds:", "", missing))
+    return (section for section in every if section[2])
+
+
+def _belongs(row: Row, stages: tuple[Stage, ...] | None, work: Work | None) -> bool:
+    return row.stage in stages if stages else row.work is work
+
+
 def _cells(row: Row, *, by_stage: bool) -> list[str]:
     version = row.version
     if version is None:
-        return ["  deleting:", row.name, "", ""]
+        return [f"  {row.work}:", row.name, "", ""]
     word = str(row.stage if by_stage else row.work)
     number = version.name
     if by_stage and row.stage is Stage.CHANGED and row.head:
         number = f"{row.head} → {version.name}"
     elif not by_stage:
-        number = f"{version.name} → {row.holds or '?'}" if row.work in (Work.MODIFIED, Work.STALE) else number
+        holds = row.holds or ("another version" if row.work is Work.STALE else "?")
+        number = f"{version.name} → {holds}" if row.work in (Work.MODIFIED, Work.STALE) else number
     return [f"  {word}:", row.name, number, render.size(version.size)]
 
 

@@ -120,11 +120,31 @@ def check_commit(manager: DataManager, commit: Commit) -> list[Finding]:
     manifest = commit.manifest or Manifest()
     return [
         *commit.findings,
+        *_undecided(manager, commit),
         *_datasets_staged(manager, manifest, commit.blobs),
         *_secrets(manager, commit.blobs),
         *_big_blobs(manager, manifest, commit.blobs),
         *_not_added(manager, manifest),
     ]
+
+
+def _undecided(manager: DataManager, commit: Commit) -> Iterator[Finding]:
+    """What a conflict left open, taken as it is by `git add` or `git commit -a`."""
+    from git_datamanager.ops import unmerged
+
+    if commit.manifest is None or not commit.manifest.datasets:
+        return  # unreadable, or taken out of the repository on purpose
+    left = unmerged.left_open(manager, commit.manifest)
+    hint = "git data resolve --ours   # or --theirs: decides all of them"
+    if left and left.clashes:
+        first, more = left.clashes[0], len(left.clashes) - 1
+        text = f"{model.FILE_NAME} was in conflict, and nobody decided: {first}"
+        yield Finding(
+            refuses=True, text=text + (f" and {more} more" if more else ""), hints=(hint,), exit_code=5
+        )
+    elif left and left.lost:
+        text = f"this commit would lose what a parent has published: {names_of(list(left.lost))}"
+        yield Finding(refuses=True, text=text, hints=(hint,), exit_code=5)
 
 
 def _here(manager: DataManager, path: str) -> str:
@@ -201,7 +221,10 @@ def _big_blobs(manager: DataManager, manifest: Manifest, blobs: tuple[Blob, ...]
 
 def _not_added(manager: DataManager, manifest: Manifest) -> Iterator[Finding]:
     """Datasets that look changed, by their stat signature alone."""
-    changed = [d.name for d in manifest.listed() if d.kind is Kind.FILE and _looks_changed(manager, d)]
+    suspects = [d.name for d in manifest.listed() if d.kind is Kind.FILE and _looks_changed(manager, d)]
+    # A partial commit shows the hook an index of its own: what was added stands in the work tree's.
+    here = _work_manifest(manager) if suspects else Manifest()
+    changed = [name for name in suspects if not _is_known(manager, here, name)]
     if changed:
         yield Finding(
             refuses=False,
@@ -218,6 +241,21 @@ def _looks_changed(manager: DataManager, dataset: Dataset) -> bool:
     if seen.what is not What.FILE:
         return False
     return seen.oid is None or seen.oid not in {v.oid for v in dataset.versions}
+
+
+def _work_manifest(manager: DataManager) -> Manifest:
+    try:
+        return manager.manifests.current()
+    except ManifestError:
+        return Manifest()
+
+
+def _is_known(manager: DataManager, here: Manifest, name: str) -> bool:
+    """It was added, or git data itself put it there: no change of somebody's."""
+    from git_datamanager.ops.local import known_contents
+
+    seen = manager.work.look(name, stat_only=True)
+    return seen.oid is not None and seen.oid in known_contents(manager, here, name)
 
 
 def names_of(names: list[str], most: int = 5) -> str:

@@ -8,7 +8,9 @@ from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
 from git_datamanager.model.oid import Oid
+from git_datamanager.ops.local import known_contents
 from git_datamanager.ops.select import select
+from git_datamanager.ops.unmerged import is_unmerged
 from git_datamanager.workspace.manifests import HEAD, INDEX
 from git_datamanager.workspace.worktree import Seen, What
 
@@ -20,7 +22,7 @@ class Work(StrEnum):
     MODIFIED = "modified"
     MISSING = "missing"
     STALE = "stale"
-    """It holds another version."""
+    """It holds another version, or what git data itself brought there for another commit."""
     BLOCKED = "blocked"
     """A folder, link or special file stands in its place."""
 
@@ -51,15 +53,18 @@ class Row(NamedTuple):
     stage: Stage
     work: Work
     holds: str | None
-    """The version the working file has, where that is not `version`."""
+    """The version the working file has, where that is not `version` and the manifest names it."""
     head: str | None
     """The latest version of HEAD."""
     stored: bool | None
     """Asked with `remote`: does the store that should hold the version hold it?"""
+    marked: tuple[str, ...] = ()
+    """Versions whose deletion is asked for (`prune`, `delete`), and not final."""
 
     @property
     def is_quiet(self) -> bool:
-        return self.work is Work.CLEAN and self.stage is Stage.PUBLISHED and self.stored is not False
+        settled = self.work is Work.CLEAN and self.stage is Stage.PUBLISHED
+        return settled and self.stored is not False and not self.marked
 
 
 class Status(NamedTuple):
@@ -72,6 +77,8 @@ class Status(NamedTuple):
     """The index holds the work tree's manifest."""
     failures: list[tuple[str, DataError]]
     """Datasets whose store could not be asked (`remote`)."""
+    unmerged: bool = False
+    """The index holds the sides of a conflict; what is shown is what the merge driver made of them."""
 
     @property
     def has_drift(self) -> bool:
@@ -99,8 +106,11 @@ def status(
         seen = manager.work.look(dataset.name, rehash=rehash)
         held = {role for role, url in urls.items() for oid in _oids(dataset) if url in holders.get(oid, ())}
         row = _row(dataset, _in_head(head, dataset), seen, held)
+        if row.work is Work.MODIFIED and seen.oid in known_contents(manager, manifest, dataset.name):
+            row = row._replace(work=Work.STALE)
         rows.append(_asked(manager, row, failures) if remote else row)
-    return Status(*manager.git.where(), rows, staged == manifest, failures)
+    conflict = staged is None and is_unmerged(manager)
+    return Status(*manager.git.where(), rows, staged == manifest, failures, conflict)
 
 
 def _oids(dataset: Dataset) -> list[str]:
@@ -148,6 +158,7 @@ def _row(dataset: Dataset, head: Dataset | None, seen: Seen, held: set[str]) -> 
         holds=holds,
         head=head_latest.name if head_latest else None,
         stored=None,
+        marked=tuple(v.name for v in reversed(dataset.versions) if v.state is State.DELETING),
     )
 
 

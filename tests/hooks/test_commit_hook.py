@@ -1,10 +1,12 @@
 """pre-commit with the real program: what stops a commit, what is only told, what is uploaded."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from git_datamanager.model import manifest as model
 from tests.world import Clone, World
 
 SECRET = "R2_SECRET_ACCESS_KEY=0123456789abcdef\n"
@@ -17,7 +19,7 @@ def clone(world: World) -> Clone:
 
 def staged(world: World) -> int:
     """How many objects staging holds."""
-    return len(list(Path(world.staging.removeprefix("file:")).glob("objects/*/*")))
+    return len(list(world.folder("staging").glob("objects/*/*")))
 
 
 def head(clone: Clone) -> str:
@@ -94,7 +96,7 @@ def test_uploads_as_the_setting_says(world: World, clone: Clone, mode: str) -> N
 
 
 def test_an_unreachable_store_is_a_warning(world: World, clone: Clone) -> None:
-    store = Path(world.staging.removeprefix("file:"))
+    store = world.folder("staging")
     store.rename(store.with_name("away"))
     clone.write("a.csv", "1")
     clone.data("add", "a.csv")
@@ -248,3 +250,116 @@ def test_a_deleted_state_folder_does_not_matter(clone: Clone) -> None:
     clone.write("code.py", "1")
     clone.git("add", "code.py")
     assert clone.commit().err == ""
+
+
+# Conflicts that were taken as they are
+
+
+def set_title(clone: Clone, title: str) -> None:
+    document = clone.manifest()
+    document["datasets"]["a.csv"]["options"] = {"title": title}
+    clone.write("manifest.json", model.dumps(model.loads(json.dumps(document).encode())))
+    clone.git("commit", "-qam", title)
+
+
+def conflict(clone: Clone, verb: str = "merge") -> None:
+    """main and side gave a.csv another title; `side` is half merged into main."""
+    clone.write("a.csv", "1")
+    clone.data("add", "a.csv")
+    clone.commit("a.csv")
+    clone.git("checkout", "-q", "-b", "side")
+    clone.write("side.txt", "more than the manifest")
+    clone.git("add", "side.txt")
+    set_title(clone, "side's")
+    clone.git("checkout", "-q", "main")
+    set_title(clone, "main's")
+    clone.git(verb, "side", code=1)
+
+
+@pytest.mark.parametrize("verb", ["merge", "cherry-pick"])
+@pytest.mark.parametrize("staged", [False, True])
+def test_a_conflict_is_not_committed_blindly(clone: Clone, verb: str, staged: bool) -> None:
+    conflict(clone, verb)
+    if staged:
+        clone.git("add", "manifest.json")
+    said = refused(clone, "-a")
+    assert "manifest.json was in conflict, and nobody decided: a.csv: option title" in said
+    assert "hint: git data resolve --ours" in said
+    assert len(clone.json("resolve", code=5)["conflicts"]) == 1
+    assert len(clone.json("resolve", "--dry-run", code=5)["conflicts"]) == 1
+    assert "would resolve" in clone.data("resolve", "--theirs", "-n").out
+    clone.data("resolve", "--theirs")
+    assert clone.manifest()["datasets"]["a.csv"]["options"] == {"title": "side's"}
+    clone.commit("decided", "-a")
+
+
+def test_a_decision_for_what_the_driver_left_is_a_decision(clone: Clone) -> None:
+    conflict(clone)
+    clone.data("resolve", "--ours")
+    clone.write("b.csv", "1")
+    clone.data("add", "b.csv")
+    clone.commit("decided")
+
+
+def test_a_merge_begun_anew_asks_anew(clone: Clone) -> None:
+    conflict(clone)
+    clone.data("resolve", "--ours")
+    clone.git("merge", "--abort")
+    clone.git("merge", "side", code=1)
+    assert "nobody decided" in refused(clone, "-a")
+
+
+def test_an_edit_by_hand_is_a_decision(clone: Clone) -> None:
+    conflict(clone)
+    text = clone.read("manifest.json").replace(b"main's", b"both")
+    clone.write("manifest.json", text)
+    clone.git("add", "manifest.json")
+    clone.commit("by hand")
+    assert clone.read("manifest.json") == text
+
+
+def test_a_merge_does_not_lose_what_is_published(world: World, clone: Clone) -> None:
+    clone.write("code.py", "1")
+    clone.git("add", "code.py")
+    clone.commit("code")
+    clone.git("branch", "side")
+    clone.write("a.csv", "1")
+    clone.data("add", "a.csv")
+    clone.write("code.py", "main")
+    clone.commit("a", "-a")
+    clone.git("push", "-q")
+    world.publish(clone)
+    clone.git("pull", "-q")
+    clone.git("checkout", "-q", "side")
+    clone.write("b.csv", "1")
+    clone.data("add", "b.csv")
+    clone.write("code.py", "side")
+    clone.commit("b", "-a")
+    clone.git("merge", "-q", "main", code=1)
+    clone.git("checkout", "HEAD", "--", "manifest.json")
+    clone.git("add", "code.py")
+    said = refused(clone)
+    assert "would lose what a parent has published: a.csv v1" in said
+    clone.git("merge", "--abort")
+    clone.git("merge", "-q", "main", code=1)
+    clone.git("add", "code.py")
+    clone.commit("merged")
+
+
+# What is on disk
+
+
+def test_a_partial_commit_does_not_miss_what_is_added(clone: Clone) -> None:
+    clone.write("a.csv", "1")
+    clone.write("code.py", "1")
+    clone.git("add", "code.py")
+    clone.data("add", "a.csv")
+    clone.commit("both")
+    clone.write("a.csv", "22")
+    clone.data("add", "a.csv")
+    clone.write("code.py", "2")
+    assert "not added" not in clone.commit("part", "--", "code.py").err
+    clone.commit("the rest")
+    clone.git("checkout", "-q", "-b", "old", "HEAD~1", env={"GIT_DATA_HOOKS": "0"})
+    clone.write("code.py", "3")
+    assert "not added" not in clone.commit("code", "-a").err

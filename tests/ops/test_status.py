@@ -1,10 +1,12 @@
 """`git data status`, `ls`, `log`, `show`: what a person and a script are told."""
 
+import json
 import os
 import time
 
 import pytest
 
+from git_datamanager.model import manifest as model
 from tests.world import Clone, World
 
 
@@ -170,3 +172,56 @@ def test_status_works_where_the_state_cannot_be_written(ana: Clone) -> None:
     os.utime(ana.path / "a.csv")
     assert ana.data("status", "--porcelain", env={"GIT_OPTIONAL_LOCKS": "0"}).out == "A. v1 a.csv\n"
     assert state.stat().st_mtime_ns == before
+
+
+def add(clone: Clone, name: str, text: str) -> None:
+    clone.write(name, text)
+    clone.data("add", name)
+    clone.commit(f"{name}: {text}")
+
+
+def test_an_unmerged_manifest_is_named(ana: Clone) -> None:
+    add(ana, "a.csv", "1")
+    assert ana.json("status")["unmerged"] is False
+    for side in ("side", "main"):
+        ana.git("checkout", "-q", *(["-b", side] if side == "side" else [side]))
+        document = ana.manifest()
+        document["datasets"]["a.csv"]["options"] = {"title": side}
+        ana.write("manifest.json", model.dumps(model.loads(json.dumps(document).encode())))
+        ana.git("commit", "-qam", side)
+    ana.git("merge", "side", code=1)
+    said = ana.data("status").out
+    assert "manifest.json is unmerged: git data resolve" in said
+    assert "git add manifest.json" not in said
+    assert ana.json("status")["unmerged"] is True
+    assert ana.data("status", "--porcelain").out.splitlines()[0] == "UU - manifest.json"
+    assert ana.data("status", "-s").out.splitlines()[0] == "UU manifest.json"
+    ana.data("resolve", "--ours")
+    assert ana.json("status")["unmerged"] is False
+
+
+def test_what_git_data_put_there_for_another_commit_is_no_change(ana: Clone) -> None:
+    for text in ("1", "2"):
+        add(ana, "a.csv", text)
+    ana.git("checkout", "-q", "HEAD~1", env={"GIT_DATA_HOOKS": "0"})
+    assert (row(ana)["work"], row(ana)["holds"]) == ("stale", None)
+    assert "v1 → another version" in ana.data("status").out
+    ana.data("pull")
+    assert row(ana)["work"] == "clean"
+    ana.write("a.csv", "mine")
+    assert row(ana)["work"] == "modified"
+
+
+def test_versions_to_be_deleted_are_shown(world: World, ana: Clone) -> None:
+    for text in ("1", "2", "3"):
+        add(ana, "a.csv", text)
+    ana.git("push", "-q")
+    world.publish(ana)
+    ana.git("pull", "-q")
+    ana.data("prune", "a.csv", "--keep", "1", "--yes")
+    assert row(ana)["marked"] == ["v1", "v2"]
+    assert "To be deleted:" in ana.data("status").out
+    assert "a.csv  v1 v2" in ana.data("status").out
+    assert ana.data("status", "--porcelain").out == "D. v3 a.csv\n"
+    add(ana, "a.csv", "4")
+    assert ana.data("status", "--porcelain").out == "U. v4 a.csv\n"
