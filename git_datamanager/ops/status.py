@@ -8,9 +8,7 @@ from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.local import known_contents
 from git_datamanager.ops.select import select
-from git_datamanager.ops.unmerged import is_unmerged
 from git_datamanager.workspace.manifests import HEAD, INDEX
 from git_datamanager.workspace.worktree import Seen, What
 
@@ -106,11 +104,24 @@ def status(
         seen = manager.work.look(dataset.name, rehash=rehash)
         held = {role for role, url in urls.items() for oid in _oids(dataset) if url in holders.get(oid, ())}
         row = _row(dataset, _in_head(head, dataset), seen, held)
-        if row.work is Work.MODIFIED and seen.oid in known_contents(manager, manifest, dataset.name):
+        if row.work is Work.MODIFIED and _is_ours(manager, manifest, dataset.name, seen):
             row = row._replace(work=Work.STALE)
         rows.append(_asked(manager, row, failures) if remote else row)
-    conflict = staged is None and is_unmerged(manager)
+    conflict = staged is None and _is_unmerged(manager)
     return Status(*manager.git.where(), rows, staged == manifest, failures, conflict)
+
+
+def _is_ours(manager: DataManager, manifest: Manifest, name: str, seen: Seen) -> bool:
+    """Git data itself put it there, for another commit: nobody's change."""
+    from git_datamanager.ops.local import known_contents
+
+    return seen.oid is not None and seen.oid in known_contents(manager, manifest, name)
+
+
+def _is_unmerged(manager: DataManager) -> bool:
+    from git_datamanager.ops.unmerged import is_unmerged
+
+    return is_unmerged(manager)
 
 
 def _oids(dataset: Dataset) -> list[str]:
