@@ -103,7 +103,8 @@ def _measure(result: Verification, adapter: StorageAdapter, store: str, *, read_
         }
     else:
         answers |= {W: _ask(lambda: _write(adapter, key)), D: _ask(lambda: adapter.delete_object(key))}
-    if not read_only and Answer.REFUSED is answers[D][0] and _is_there(adapter, key):
+    wrote = answers[W][0] is Answer.ALLOWED and store != "production"  # there it was tried in vain
+    if wrote and answers[D][0] is Answer.REFUSED and _is_there(adapter, key):
         result.left.append(f"{adapter.url} {key}")
     for right in Right:
         answer, said = answers[right]

@@ -1,7 +1,13 @@
 """`git data verify` and `fsck`."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from git_datamanager.errors import Forbidden
+from git_datamanager.manager import DataManager
+from git_datamanager.ops.verify import verify
+from git_datamanager.storage.memory import MemoryStore
 from tests.world import Clone, World
 
 
@@ -74,3 +80,17 @@ def test_fsck_finds_damage_in_every_place(world: World, ana: Clone) -> None:
 def test_a_modified_file_is_no_damage(ana: Clone) -> None:
     ana.write("a.csv", "mine\n")
     assert "modified" in ana.data("fsck").out
+
+
+def test_what_was_never_written_is_not_left_behind(ana: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader's credentials: everything is refused, looking too."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Forbidden("no")
+
+    for name in ("write_object", "delete_object", "stat_object"):
+        monkeypatch.setattr(MemoryStore, name, refuse)
+    monkeypatch.setattr(DataManager, "store", lambda _, role: SimpleNamespace(adapter=MemoryStore(role)))
+    found = verify(DataManager.open(ana.path))
+    assert {f.answer for f in found.findings if f.right == "write"} == {"refused"}
+    assert found.left == []
