@@ -115,6 +115,10 @@ def cli(ctx: click.Context, folder: str | None, color: str | None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit code, every error mapped once."""
     render.settings.wants_json = "--json" in arguments
+    if "_GIT_DATA_COMPLETE" in os.environ:
+        from git_datamanager.cli import bash
+
+        bash.register()
     try:
         result = cli.main(
             list(arguments), prog_name="git data", standalone_mode=False, complete_var="_GIT_DATA_COMPLETE"

@@ -5,7 +5,7 @@ import click
 from git_datamanager.cli import options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import Corrupt, Denied, NotFound, raise_failures
-from git_datamanager.ops.fsck import Verdict
+from git_datamanager.ops.fsck import Checked, Verdict
 from git_datamanager.ops.verify import NEEDS, Finding, Right, Verification
 
 
@@ -58,9 +58,8 @@ def _print(result: Verification) -> None:
     by_store: dict[str, dict[Right, Finding]] = {}
     for finding in result.findings:
         by_store.setdefault(finding.store, {})[finding.right] = finding
-    rows = [[store, *(_cell(found[right]) for right in Right)] for store, found in by_store.items()]
-    if rows:
-        render.table(rows, head=["store", *(str(right) for right in Right)])
+    if not render.settings.quiet:
+        _print_rights(by_store)
     for finding in result.findings:
         if finding.is_lacking:
             render.warn(f"{finding.store}: a {result.role} needs {finding.right}: {finding.said}")
@@ -68,6 +67,12 @@ def _print(result: Verification) -> None:
             render.warn(f"{finding.store}: a {result.role} should not be able to {finding.right}")
     for key in result.left:
         render.warn(f"left behind, deleting is refused: {key}")
+
+
+def _print_rights(by_store: dict[str, dict[Right, Finding]]) -> None:
+    rows = [[store, *(_cell(found[right]) for right in Right)] for store, found in by_store.items()]
+    if rows:
+        render.table(rows, head=["store", *(str(right) for right in Right)])
 
 
 def _cell(finding: Finding) -> str:
@@ -97,13 +102,7 @@ def fsck(names: tuple[str, ...], remote: bool, as_json: bool) -> int:
         ]
         render.json("fsck", {"remote": remote, "checked": checked})
     else:
-        for c in found:
-            if c.is_bad or render.settings.verbose or c.verdict in (Verdict.MODIFIED, Verdict.UNKNOWN):
-                render.out(f"{c.place}  {render.clean(c.name)}  {c.verdict}  {render.clean(c.said)}".rstrip())
-        bad = sum(c.is_bad for c in found)
-        unknown = sum(c.verdict is Verdict.UNKNOWN for c in found)
-        more = f", {unknown} unknown" if unknown else ""
-        render.out(f"{len(found) - unknown} copies checked, {bad} bad{more}")
+        _print_checked(found)
     verdicts = {c.verdict for c in found if c.is_bad}
     if verdicts & {Verdict.WRONG_BYTES, Verdict.WRONG_SIZE}:
         return Corrupt.exit_code
@@ -111,3 +110,15 @@ def fsck(names: tuple[str, ...], remote: bool, as_json: bool) -> int:
         return NotFound.exit_code
     raise_failures(list({str(c.error): (c.name, c.error) for c in found if c.error}.values())[:1])
     return 0
+
+
+def _print_checked(found: list[Checked]) -> None:
+    """With `-q` only what is bad."""
+    told = set() if render.settings.quiet else {Verdict.MODIFIED, Verdict.UNKNOWN}
+    for c in found:
+        if c.is_bad or render.settings.verbose or c.verdict in told:
+            render.out(f"{c.place}  {render.clean(c.name)}  {c.verdict}  {render.clean(c.said)}".rstrip())
+    bad = sum(c.is_bad for c in found)
+    unknown = sum(c.verdict is Verdict.UNKNOWN for c in found)
+    more = f", {unknown} unknown" if unknown else ""
+    render.result(f"{len(found) - unknown} copies checked, {bad} bad{more}")

@@ -106,6 +106,8 @@ def _report(verb: str, steps: "list[Step]", keys: list[str], *, dry_run: bool, a
     if as_json:
         render.json(verb, {"dry_run": dry_run, "hooks": [_plain(step) for step in steps], "drivers": keys})
         return
+    if render.settings.quiet:
+        return
     rows = [[step.event, step.deed, str(step.path or "Git configuration")] for step in steps]
     rows += [["driver", "removed" if verb == "uninstall" else "configured", key] for key in keys]
     if dry_run:

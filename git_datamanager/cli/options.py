@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from git_datamanager.cli import render
-from git_datamanager.model.manifest import Dataset, Version, plain_version
+from git_datamanager.model.manifest import Dataset, Manifest, State, Version, plain_version
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -20,18 +20,39 @@ message = click.option("-m", "--message", default="", metavar="NOTE", help="A no
 
 
 def complete_name(_ctx: click.Context, _param: click.Parameter, begun: str) -> "list[CompletionItem]":
-    """Dataset names, from the manifest alone: pressing TAB asks no store."""
+    """Dataset names, and after `NAME@` versions; from the manifest alone: pressing TAB asks no store."""
     from click.shell_completion import CompletionItem
 
+    manifest = _manifest_here()
+    name, at, version = begun.rpartition("@")
+    found = [d.name for d in manifest.listed() if d.name.startswith(begun)]
+    if at:
+        found += [f"{name}@{v}" for v in _versions(manifest, name) if v.startswith(version)]
+    return [CompletionItem(text) for text in found]
+
+
+def complete_version(ctx: click.Context, _param: click.Parameter, begun: str) -> "list[CompletionItem]":
+    """The versions of the dataset that the command line names already."""
+    from click.shell_completion import CompletionItem
+
+    named = ctx.params.get("name") or next(iter(ctx.params.get("names") or ()), "")
+    return [CompletionItem(v) for v in _versions(_manifest_here(), named) if v.startswith(begun)]
+
+
+def _versions(manifest: Manifest, name: str) -> list[str]:
+    dataset = manifest.datasets.get(name)
+    return [v.name for v in dataset.versions if v.state is not State.DELETED] if dataset else []
+
+
+def _manifest_here() -> Manifest:
     from git_datamanager.errors import DataError
     from git_datamanager.model.manifest import loads
     from git_datamanager.workspace.git import open_git
 
     try:
-        manifest = loads((open_git().work_tree / "manifest.json").read_bytes())
+        return loads((open_git().work_tree / "manifest.json").read_bytes())
     except (DataError, OSError):
-        return []
-    return [CompletionItem(d.name) for d in manifest.listed() if d.name.startswith(begun)]
+        return Manifest()
 
 
 names = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)

@@ -111,10 +111,19 @@ def error(problem: DataError, *, as_json: bool = True) -> None:
     failures = problem.failures if isinstance(problem, SeveralFailed) else (("", problem),)
     if settings.wants_json and as_json:
         json("error", {"exit_code": problem.exit_code, "errors": [_plain(n, e) for n, e in failures]})
-    for _, failure in failures:
-        say(f"{paint('error:', 'error', stream='stderr')} {clean(str(failure))}")
-        for text in failure.hints:
-            hint(text)
+    for text, hints in _told_once(failures):
+        say(f"{paint('error:', 'error', stream='stderr')} {clean(text)}")
+        for line in hints:
+            hint(line)
+
+
+def _told_once(failures: Sequence[tuple[str, DataError]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each error and its hints; one that several datasets share (a store that is away) once."""
+    alike: dict[tuple[str, tuple[str, ...]], list[DataError]] = {}
+    for name, failure in failures:
+        alike.setdefault((str(failure).removeprefix(f"{name}: "), failure.hints), []).append(failure)
+    for (text, hints), same in alike.items():
+        yield (f"{text} ({len(same)} datasets)" if len(same) > 1 else str(same[0])), hints
 
 
 def _plain(name: str, failure: DataError) -> dict[str, Any]:

@@ -1,10 +1,15 @@
 """git data init, trust, config, completion."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from git_datamanager.cli import options, render
 from git_datamanager.cli.app import HELP, ask_for_trust, manager
 from git_datamanager.errors import Untrusted
+
+if TYPE_CHECKING:
+    from git_datamanager.ops.setup import Question
 
 
 @click.command(context_settings=HELP)
@@ -47,9 +52,10 @@ def init(staging: str | None, production: str | None, no_hooks: bool, dry_run: b
 
 @click.command(context_settings=HELP)
 @options.yes
+@options.dry_run
 @options.json_output
 @options.talk
-def trust(yes: bool, as_json: bool) -> int:
+def trust(yes: bool, dry_run: bool, as_json: bool) -> int:
     """Confirm the store addresses that came with this clone.
 
     Addresses that only tracked files name are used after this, and asked for again when they change.
@@ -57,18 +63,28 @@ def trust(yes: bool, as_json: bool) -> int:
     from git_datamanager.ops.setup import trust as verb
 
     with manager() as data:
-        asked = verb(data, lambda place: yes or ask_for_trust(place))
+        asked = verb(data, lambda place: not dry_run and (yes or ask_for_trust(place)))
     if as_json:
         stores = [{"store": q.place.role, "url": q.place.url, "trusted": q.is_trusted} for q in asked]
-        render.json("trust", {"stores": stores})
+        render.json("trust", {"dry_run": dry_run, "stores": stores})
     else:
         for question in asked:
-            word = "trusted" if question.is_trusted else "not trusted"
-            render.out(f"{question.place.role}  {render.clean(question.place.url)}  {word}")
-    if all(q.is_trusted for q in asked):
+            _print_question(question, yes=yes, dry_run=dry_run)
+    if dry_run or all(q.is_trusted for q in asked):
         return 0
     render.hint("git data trust --yes")
     return Untrusted.exit_code
+
+
+def _print_question(question: "Question", *, yes: bool, dry_run: bool) -> None:
+    """`-q` does without what is as it should be."""
+    where = f"{question.place.role}  {render.clean(question.place.url)}"
+    if question.is_trusted:
+        render.result(f"{where}  trusted")
+    elif dry_run:
+        render.result(f"{where}  would be {'trusted' if yes else 'asked for'}")
+    else:
+        render.out(f"{where}  not trusted")
 
 
 @click.command(context_settings=HELP)
@@ -92,23 +108,10 @@ def completion(shell: str) -> None:
     from click.shell_completion import get_completion_class
 
     from git_datamanager.cli.app import cli
+    from git_datamanager.cli.bash import register
 
+    register()
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"no completion for {shell}")
     render.out(found(cli, {}, "git-data", "_GIT_DATA_COMPLETE").source())
-    if shell == "bash":
-        # git's own completion calls _git_data for `git data …`: it hands the words on to ours.
-        render.out(_BASH_BRIDGE)
-
-
-_BASH_BRIDGE = """\
-_git_data() {
-    local at="${__git_cmd_idx:-1}"
-    local IFS=$'\\n' response
-    response=$(env COMP_WORDS="git-data ${words[*]:$((at + 1))}" COMP_CWORD="$((cword - at))" \\
-        _GIT_DATA_COMPLETE=bash_complete git-data)
-    COMPREPLY=()
-    local line
-    for line in $response; do COMPREPLY+=("${line#*,}"); done
-}"""

@@ -29,8 +29,8 @@ def add(paths: tuple[str, ...], message: str, dry_run: bool, as_json: bool) -> N
     from git_datamanager.ops.add import add as verb
 
     with manager() as data:
-        ensure_hooks(data, dry_run=dry_run)
         added = verb(data, paths, message=message, dry_run=dry_run)
+        ensure_hooks(data, dry_run=dry_run)
     _report(added, as_json=as_json, dry_run=dry_run)
     if not dry_run and any(a.outcome is not Outcome.UNCHANGED for a in added):
         options.next_steps("git commit   # uploads the bytes to staging")
@@ -52,8 +52,8 @@ def prepare(name: str, file: str, message: str, dry_run: bool, as_json: bool) ->
     from git_datamanager.ops.add import prepare as verb
 
     with manager() as data:
-        ensure_hooks(data, dry_run=dry_run)
         added, sent = verb(data, name, file, message=message, dry_run=dry_run)
+        ensure_hooks(data, dry_run=dry_run)
     _report([added], as_json=as_json, dry_run=dry_run, uploads={u.name: str(u.outcome) for u in sent})
     if not dry_run and added.outcome is not Outcome.UNCHANGED:
         options.next_steps("git commit && git push   # then open a pull request")
