@@ -21,6 +21,8 @@ class DataError(Exception):
         super().__init__(message)
         self.message = message
         self.hints = tuple(hints)
+        self.dataset: str | None = None
+        """Which dataset it is about, where a verb works on several."""
 
     def __str__(self) -> str:
         return self.message
@@ -119,6 +121,8 @@ class SeveralFailed(DataError):
 
 def raise_failures(failures: Sequence[tuple[str, DataError]]) -> None:
     """Raise nothing for none, the error itself for one, all together for several."""
+    for name, failure in failures:
+        failure.dataset = name
     if len(failures) == 1:
         raise failures[0][1]
     if failures:

@@ -17,7 +17,15 @@ _MERGE = "git commit && git push   # final once the pull request is merged and p
 
 @click.command(context_settings=HELP)
 @options.name
-@click.option("--to", "--to-version", "to", required=True, metavar="vN", help="The version to go back to.")
+@click.option(
+    "--to",
+    "--to-version",
+    "to",
+    required=True,
+    metavar="vN",
+    shell_complete=options.complete_version,
+    help="The version to go back to.",
+)
 @options.message
 @click.option("-y", "--yes", is_flag=True, expose_value=False, help="Accepted for scripts: nothing is asked.")
 @options.dry_run

@@ -128,7 +128,7 @@ def _told_once(failures: Sequence[tuple[str, DataError]]) -> Iterator[tuple[str,
 
 def _plain(name: str, failure: DataError) -> dict[str, Any]:
     return {
-        "name": name or None,
+        "name": name or failure.dataset,
         "kind": type(failure).__name__,
         "message": failure.message,
         "hints": list(failure.hints),
