@@ -262,14 +262,15 @@ def set_title(clone: Clone, title: str) -> None:
     clone.git("commit", "-qam", title)
 
 
-def conflict(clone: Clone, verb: str = "merge") -> None:
+def conflict(clone: Clone, verb: str = "merge", *, more: bool = True) -> None:
     """main and side gave a.csv another title; `side` is half merged into main."""
     clone.write("a.csv", "1")
     clone.data("add", "a.csv")
     clone.commit("a.csv")
     clone.git("checkout", "-q", "-b", "side")
-    clone.write("side.txt", "more than the manifest")
-    clone.git("add", "side.txt")
+    if more:
+        clone.write("side.txt", "more than the manifest")
+        clone.git("add", "side.txt")
     set_title(clone, "side's")
     clone.git("checkout", "-q", "main")
     set_title(clone, "main's")
@@ -291,6 +292,13 @@ def test_a_conflict_is_not_committed_blindly(clone: Clone, verb: str, staged: bo
     clone.data("resolve", "--theirs")
     assert clone.manifest()["datasets"]["a.csv"]["options"] == {"title": "side's"}
     clone.commit("decided", "-a")
+
+
+def test_a_conflict_that_leaves_nothing_staged_is_not_committed_blindly(clone: Clone) -> None:
+    """What the driver left is what HEAD has: the index differs in nothing, and still nobody decided."""
+    conflict(clone, more=False)
+    clone.git("add", "manifest.json")
+    assert "nobody decided" in refused(clone)
 
 
 def test_a_decision_for_what_the_driver_left_is_a_decision(clone: Clone) -> None:
