@@ -9,13 +9,14 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, NamedTuple
 
 from git_datamanager import fsio
-from git_datamanager.errors import Corrupt, ObjectMissing, PreconditionFailed
+from git_datamanager.errors import Corrupt, DataError, Forbidden, ObjectMissing, PreconditionFailed
 from git_datamanager.model.layout import object_key, receipt_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.storage.base import (
     ABSENT,
     ANYTHING,
     Advance,
+    Capabilities,
     Expect,
     Presentation,
     Stat,
@@ -45,6 +46,9 @@ class ObjectStore:
     def __init__(self, adapter: StorageAdapter, role: str) -> None:
         self.adapter = adapter
         self.role = role
+        self._probed: tuple[Capabilities | None] | None = None
+        self._keeps_receipts: bool | None = None
+        self._single_writer = False
 
     @property
     def url(self) -> str:
@@ -67,7 +71,7 @@ class ObjectStore:
             raise self._missing(oid)
         if found.size != size:
             raise Corrupt(f"{self.role} holds {found.size} bytes under {oid}, the manifest says {size}")
-        if found.sha256 == oid.hex and self.adapter.capabilities().checks_sha256:
+        if found.sha256 == oid.hex and (known := self._capabilities()) and known.checks_sha256:
             advance(size)
             return Verified(found.etag, SERVER)
         with self.adapter.read_object(key, etag=found.etag) as body:
@@ -119,8 +123,8 @@ class ObjectStore:
         presentation: Presentation | None,
         advance: Advance,
     ) -> Stat:
-        if not self._conditional():
-            expect = ANYTHING
+        if self._ignores_conditions():
+            expect = ANYTHING  # of two writers either one's bytes are right: they are named by their hash
         written = self.adapter.write_object(
             key, source, size, expect=expect, sha256=oid.hex, presentation=presentation, advance=advance
         )
@@ -128,8 +132,18 @@ class ObjectStore:
             raise Corrupt(f"{self.role} stored {written.size} of {size} bytes under {oid}")
         return written
 
-    def _conditional(self) -> bool:
-        return self.adapter.capabilities().conditional_put
+    def _capabilities(self) -> Capabilities | None:
+        """What the store was seen to refuse; None where nobody with these rights may try."""
+        if self._probed is None:
+            try:
+                self._probed = (self.adapter.capabilities(),)
+            except Forbidden:
+                self._probed = (None,)
+        return self._probed[0]
+
+    def _ignores_conditions(self) -> bool:
+        found = self._capabilities()
+        return found is not None and not found.conditional_put
 
     def _good(self, oid: Oid, size: int, advance: Advance) -> Verified | None:
         try:
@@ -164,17 +178,52 @@ class ObjectStore:
         except ObjectMissing:
             return None
 
+    def demand_conditions(self, *, single_writer: bool) -> None:
+        """Ask for create-only receipts before any are written (reliability.md 5.3). Where trying is not
+        allowed the first receipt tells. `single_writer`: the caller promises that nobody else writes.
+        """
+        self._single_writer = single_writer
+        if self._ignores_conditions() and not single_writer:
+            raise self._takes_all()
+
     def write_receipt(self, entry: str, data: bytes) -> None:
         """Create-only. Raises PreconditionFailed where the entry has a receipt already."""
+        if self._single_writer and self._ignores_conditions():
+            self._put_receipt(entry, data, ANYTHING)
+            return
+        self._put_receipt(entry, data, ABSENT)
+        if self._capabilities() is None and not self._single_writer:
+            self._prove(entry, data)
+
+    def _prove(self, entry: str, data: bytes) -> None:
+        """Send a receipt once more, which harms nobody: a store that takes it keeps no condition."""
+        if self._keeps_receipts is None:
+            try:
+                self._put_receipt(entry, data, ABSENT)
+            except PreconditionFailed:
+                self._keeps_receipts = True
+            else:
+                self._keeps_receipts = False
+        if not self._keeps_receipts:
+            raise self._takes_all()
+
+    def _put_receipt(self, entry: str, data: bytes, expect: Expect) -> None:
         import io
 
         self.adapter.write_object(
             receipt_key(entry),
             io.BytesIO(data),
             len(data),
-            expect=ABSENT if self._conditional() else ANYTHING,
+            expect=expect,
             sha256=hashlib.sha256(data).hexdigest(),
             presentation=Presentation("application/json"),
+        )
+
+    def _takes_all(self) -> DataError:
+        return DataError(
+            f"{self.role} ({self.url}) takes a second create-only write: two runs of publish could not tell "
+            "who was first; nothing goes live",
+            hints=["git data publish --unsafe-single-writer   # if never two of them run at once"],
         )
 
     def _missing(self, oid: Oid) -> ObjectMissing:

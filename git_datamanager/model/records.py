@@ -5,17 +5,17 @@ pydantic, because these are read rarely and from places that nobody trusts.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from git_datamanager.errors import Corrupt, ManifestError
-from git_datamanager.model import strictjson
+from git_datamanager.model import fields, strictjson
 
 MAX_RECEIPT = 1 << 16
 RECEIPT_FORMAT = "git-data/receipt/1"
 
 _Ulid = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 _Oid = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-_Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+_Time = Annotated[str, AfterValidator(fields.time)]
 _Commit = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
 
@@ -41,8 +41,8 @@ class Receipt(BaseModel):
 
     def encode(self) -> bytes:
         """The one canonical encoding: known fields in their order, then unknown keys sorted."""
-        fields = {key: getattr(self, key) for key in type(self).model_fields}
-        known = {key: value for key, value in fields.items() if value is not None}
+        values = {key: getattr(self, key) for key in type(self).model_fields}
+        known = {key: value for key, value in values.items() if value is not None}
         return strictjson.dumps(known | strictjson.canonical(self.model_extra or {}))
 
 

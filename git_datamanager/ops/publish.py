@@ -9,9 +9,11 @@ second run, a concurrent one or one that was killed at any point ends in the sam
 import hashlib
 import os
 import random
+import shlex
 import time
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -23,18 +25,17 @@ from git_datamanager.errors import (
     OutcomeUnknown,
     PreconditionFailed,
 )
-from git_datamanager.events import Event, Kind, mover, note, warn
+from git_datamanager.events import Event, Kind, note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
-from git_datamanager.model import manifest as model
 from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
 from git_datamanager.model.records import MAX_RECEIPT, Receipt, read_receipt
 from git_datamanager.objects import ObjectStore, Verified
-from git_datamanager.ops.branch import BOT_BRANCH, Branch, Push, commit_manifest, find_branch
+from git_datamanager.ops.branch import BOT_BRANCH, Branch, Push, commit_manifest, find_branch, readable
 from git_datamanager.ops.explain import explained
-from git_datamanager.ops.parallel import Job, run_all
+from git_datamanager.ops.parallel import Job, planned, run_all
 from git_datamanager.ops.upload import Entry, pending_entries
-from git_datamanager.storage.base import Presentation
+from git_datamanager.storage.base import Advance, Presentation
 from git_datamanager.workspace.history import introductions
 from git_datamanager.workspace.journal import utc_now
 
@@ -93,11 +94,15 @@ def publish(
     branch: str | None = None,
     remote: str | None = None,
     dry_run: bool = False,
+    unsafe_single_writer: bool = False,
 ) -> Report:
     """Publish every pending entry of the tip, each on its own, and record it in the manifest.
 
+    `unsafe_single_writer` makes do with a store that knows no conditional writes: the caller promises
+    that no other run is at work.
     Failures of single entries are in the report; the others go live. Raises what stops the whole run:
-    an unreadable manifest at the tip, an unreachable remote or store, a finalize that found no way.
+    an unreadable manifest at the tip, an unreachable remote or store, one without conditional writes, a
+    finalize that found no way.
     """
     place = find_branch(manager.git, manager.manifests, remote, branch)
     tip = place.fetch()
@@ -107,6 +112,8 @@ def publish(
         if dry_run:
             planned = [EntryReport(d.name, v, Result.PLANNED) for d, v in entries]
             return Report(place.name, place.remote, tip, planned, _deletions(manifest), Finalized.NONE, None)
+        if entries:
+            manager.store("production").demand_conditions(single_writer=unsafe_single_writer)
         reports, confirmed = _publish_entries(manager, entries, tip) if entries else ([], {})
         details["entries"] = {r.version.id: r.result for r in reports}
         done, commit = _finalize(manager, place, tip, confirmed, finalize)
@@ -155,7 +162,6 @@ def _entry(
     version: Version,
     origin: str | None,
 ) -> tuple[EntryReport, Receipt | None]:
-    manager.progress(Event(Kind.PLAN, dataset.name, version.size))
     try:
         receipt = explained(
             lambda: _go_live(manager, staging, production, dataset, version, origin),
@@ -181,43 +187,37 @@ def _go_live(
     standing = _receipt(production, version)
     if standing is not None and production.stat(version.oid, version.size) is not None:
         return standing
-    checked = _in_place(production, version)
+    one_pass = partial(planned, manager.progress, dataset.name, version.size)
+    checked = _in_place(production, version, one_pass())
     if checked is None:
-        advance = mover(manager.progress, dataset.name)
-        staged = _verify_staged(staging, dataset, version)
+        staged = _verify_staged(staging, dataset, version, one_pass())
         production.copy_from(
             staging, version.oid, version.size, staged,
-            presentation=Presentation(filename=PurePosixPath(dataset.name).name), advance=advance,
+            presentation=Presentation(filename=PurePosixPath(dataset.name).name), advance=one_pass(),
         )  # fmt: skip
-        checked = production.verify(version.oid, version.size)
+        checked = production.verify(version.oid, version.size, advance=one_pass())
     location = manager.remotes.remote("production").url
     manager.journal.saw(location, version.oid, version.size, checked.etag)
     return standing or _leave_receipt(manager, production, dataset, version, origin, checked)
 
 
-def _in_place(production: ObjectStore, version: Version) -> Verified | None:
+def _in_place(production: ObjectStore, version: Version, advance: Advance) -> Verified | None:
     """A copy that is there and good: of a run that was killed, or of a rollback."""
     try:
-        return production.verify(version.oid, version.size)
-    except ObjectMissing:
-        return None
-    except Corrupt:
-        return None  # overwritten from verified staging, and checked again
+        return production.verify(version.oid, version.size, advance=advance)
+    except (ObjectMissing, Corrupt):
+        return None  # wrong bytes are overwritten from verified staging, and checked again
 
 
-def _verify_staged(staging: ObjectStore, dataset: Dataset, version: Version) -> Verified:
+def _verify_staged(staging: ObjectStore, dataset: Dataset, version: Version, advance: Advance) -> Verified:
     try:
-        return staging.verify(version.oid, version.size)
-    except ObjectMissing as error:
-        raise ObjectMissing(
-            f"{dataset.name} {version.name}: its bytes ({version.oid.short}) are not in staging; "
-            "it stays pending",
-            hints=[f"git data upload {dataset.name}   # in the clone where it was added"],
-        ) from error
-    except Corrupt as error:
-        raise Corrupt(
-            f"{dataset.name} {version.name}: {error}; it stays pending",
-            hints=[f"git data upload {dataset.name}   # in the clone where it was added"],
+        return staging.verify(version.oid, version.size, advance=advance)
+    except (ObjectMissing, Corrupt) as error:
+        is_gone = isinstance(error, ObjectMissing)
+        said = f"its bytes ({version.oid.short}) are not in staging" if is_gone else str(error)
+        raise type(error)(
+            f"{dataset.name} {version.name}: {said}; it stays pending",
+            hints=[f"git data upload {shlex.quote(dataset.name)}   # in the clone where it was added"],
         ) from error
 
 
@@ -300,6 +300,7 @@ def _finalize(
         before = manager.manifests.at(tip)
         after = evolve.finalize(before, confirmed, utc_now())
         if after == before:
+            place.catch_up(tip)
             return Finalized.NOTHING, None
         commit = _commit(manager, tip, before, after)
         answer = place.propose(commit) if mode == "pull-request" else place.move(tip, commit)
@@ -311,7 +312,7 @@ def _finalize(
         elif answer.result is Push.REFUSED:
             raise Conflict(f"{BOT_BRANCH} could not be pushed: {answer.said}")
         else:
-            warn(manager.progress, f"the push to {place.name} did not get through, trying again")
+            warn(manager.progress, f"{place.name} moved on meanwhile, trying again")
     raise Conflict(
         f"{place.name} moved on {ATTEMPTS} times while the manifest was finalized: "
         "production has the bytes and their receipts, the manifest still says pending",
@@ -323,7 +324,7 @@ def _commit(manager: DataManager, tip: str, before: Manifest, after: Manifest) -
     changes = _changes(before, after)
     subject = changes[0] if len(changes) == 1 else f"{len(changes)} changes of data"
     body = "" if len(changes) == 1 else "\n\n" + "\n".join(f"- {change}" for change in changes)
-    data = model.dumps(after)
+    data = readable(after)
     trailer = f"Data-Audit: sha256:{hashlib.sha256(data).hexdigest()}"
     return commit_manifest(manager.git, tip, data, f"Finalize: {subject} [skip ci]{body}", [trailer])
 

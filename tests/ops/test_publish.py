@@ -1,13 +1,24 @@
 """`git data publish`: idempotent, each entry on its own, never by force."""
 
+import dataclasses
 import json
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from git_datamanager.errors import DataError, Forbidden, PreconditionFailed
+from git_datamanager.events import Event, Kind
+from git_datamanager.manager import DataManager
+from git_datamanager.model import evolve
 from git_datamanager.model.ulid import new_ulid
+from git_datamanager.objects import ObjectStore
+from git_datamanager.ops.branch import RemoteBranch
+from git_datamanager.ops.publish import Report, publish
+from git_datamanager.storage.base import ANYTHING, Capabilities, Stat
+from git_datamanager.storage.wrappers import Wrapper
 from tests.world import Clone, World
 
 UPDATE_HOOK = """#!/bin/sh
@@ -350,3 +361,170 @@ def test_an_unreadable_manifest_at_the_tip_stops_the_run(world: World, ana: Clon
     ana.git("commit", "-q", "--no-verify", "-m", "broken")
     ana.git("push", "-q", "--no-verify")
     assert "manifest.json" in world.publish(ana, code=128).err
+
+
+BAD_TIME = "2026-02-30T00:00:00Z"
+
+
+def receipt_of(world: World, version: dict) -> Path:
+    return world.folder("production") / "receipts" / f"{version['id']}.json"
+
+
+def test_a_receipt_of_a_day_that_never_was_does_not_reach_the_manifest(world: World, ana: Clone) -> None:
+    """It was copied into the manifest, which nobody could read then."""
+    merged(ana, a_csv="1\n")
+    world.publish(ana, "--finalize", "none")
+    receipt = receipt_of(world, ana.versions("a.csv")[0])
+    damage(
+        receipt,
+        receipt.read_bytes().replace(b'"published": "2', b'"published": "2026-02-30T00:00:00Z", "x": "'),
+    )
+    assert "published" in world.publish(ana, code=6).err
+    assert states(world, "a.csv") == ["pending"]
+
+
+def manager_of(clone: Clone, store: Wrapper | None = None, events: list[Event] | None = None) -> DataManager:
+    """The library, with `store` put around production."""
+    manager = DataManager.open(clone.path, progress=(events if events is not None else []).append)
+    if store is not None:
+        store.inner = manager.store("production").adapter
+        manager.remotes._open["production"] = ObjectStore(store, "production")
+    return manager
+
+
+def test_a_manifest_nobody_could_read_is_never_pushed(
+    world: World, ana: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged(ana, a_csv="1\n")
+    finalize = evolve.finalize
+
+    def broken(before: Any, confirmed: dict, now: str) -> Any:
+        return finalize(before, {k: dataclasses.replace(p, time=BAD_TIME) for k, p in confirmed.items()}, now)
+
+    monkeypatch.setattr(evolve, "finalize", broken)
+    with pytest.raises(DataError, match="was not pushed"):
+        publish(manager_of(ana))
+    assert states(world, "a.csv") == ["pending"]
+
+
+class Careless(Wrapper):
+    """A store that takes every write, and tells so, or lets nobody try."""
+
+    def __init__(self, *, tells: bool = True, keeps: bool = False) -> None:
+        super().__init__(None)  # type: ignore[arg-type]
+        self.tells = tells
+        self.keeps = keeps
+        self.receipts = 0
+
+    def capabilities(self) -> Capabilities:
+        if not self.tells:
+            raise Forbidden("not below probe/")
+        return Capabilities(conditional_put=False, checks_sha256=False)
+
+    def write_object(self, key: str, *args: Any, **more: Any) -> Stat:
+        self.receipts += key.startswith("receipts/")
+        if not self.keeps:
+            more["expect"] = ANYTHING
+        return super().write_object(key, *args, **more)
+
+
+def failures(report: Report) -> list[str]:
+    return [str(error) for _, error in report.failures]
+
+
+def test_a_store_without_conditional_writes_is_refused(world: World, ana: Clone) -> None:
+    """reliability.md 5.3.8: unless somebody promises that nobody else writes."""
+    merged(ana, a_csv="1\n")
+    with pytest.raises(DataError, match="second create-only write") as caught:
+        publish(manager_of(ana, Careless()))
+    assert caught.value.exit_code == 128
+    assert "--unsafe-single-writer" in caught.value.hints[0]
+    assert not world.object("production", oid_of(ana, "a.csv")).exists()
+    publish(manager_of(ana, Careless()), unsafe_single_writer=True)
+    assert states(world, "a.csv") == ["published"]
+
+
+def test_the_flag_is_on_the_command_line(world: World, ana: Clone) -> None:
+    merged(ana, a_csv="1\n")
+    world.publish(ana, "--unsafe-single-writer")
+    assert states(world, "a.csv") == ["published"]
+
+
+def test_where_nobody_may_probe_the_first_receipt_tells(world: World, ana: Clone) -> None:
+    merged(ana, a_csv="1\n", b_csv="2\n")
+    careless = Careless(tells=False)
+    assert "second create-only write" in failures(publish(manager_of(ana, careless)))[0]
+    assert states(world, "a.csv") == ["pending"]
+
+
+def test_where_nobody_may_probe_a_refusal_is_proof(world: World, ana: Clone) -> None:
+    merged(ana, a_csv="1\n")
+    store = Careless(tells=False, keeps=True)
+    assert failures(publish(manager_of(ana, store))) == []
+    assert store.receipts == 2
+    assert states(world, "a.csv") == ["published"]
+
+
+def test_a_receipt_is_sent_again_only_once(ana: Clone) -> None:
+    store = Careless(tells=False, keeps=True)
+    production = manager_of(ana, store).store("production")
+    for _ in range(3):
+        production.write_receipt(new_ulid(), b"{}")
+    assert store.receipts == 4
+    entry = new_ulid()
+    production.write_receipt(entry, b"{}")
+    with pytest.raises(PreconditionFailed):
+        production.write_receipt(entry, b"{}")
+
+
+def test_every_pass_over_the_bytes_is_shown(world: World, ana: Clone) -> None:
+    """Staged bytes read, copied, read again; stopping works in each."""
+    merged(ana, a_csv="1\n")
+    events: list[Event] = []
+    publish(manager_of(ana, events=events))
+    for kind in (Kind.PLAN, Kind.ADVANCE):
+        assert [e.size for e in events if e.kind is kind] == [2, 2, 2]
+
+
+def test_a_push_that_gets_nowhere_says_so_at_once(world: World, ana: Clone) -> None:
+    """Ten tries with pauses, and then a sentence about a branch that moved on."""
+    merged(ana, a_csv="1\n")
+    ana.git("remote", "set-url", "--push", "origin", str(world.root / "nowhere.git"))
+    done = ana.data("publish", code=7)
+    assert "nowhere.git" in done.err
+    assert "trying again" not in done.err
+
+
+def test_a_push_that_was_done_without_an_answer_is_done(
+    world: World, ana: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged(ana, a_csv="1\n")
+    push = RemoteBranch._push
+    said = "fatal: the remote end hung up unexpectedly"
+    monkeypatch.setattr(RemoteBranch, "_push", lambda *args: str(push(*args)) and said)
+    publish(manager_of(ana))
+    assert states(world, "a.csv") == ["published"]
+
+
+def test_a_host_without_a_verdict_that_denies_gets_a_proposal(world: World, ana: Clone) -> None:
+    """HTTP 403 and ssh hosts end the connection before any ref is judged."""
+    merged(ana, a_csv="1\n")
+    deny = world.root / "deny"
+    deny.write_text(
+        "#!/bin/sh\n"
+        "[ -e $0.once ] || { touch $0.once; echo 'remote: Permission to x denied to bot' >&2; exit 1; }\n"
+        'exec git-receive-pack "$@"\n'
+    )
+    deny.chmod(0o755)
+    ana.git("config", "remote.origin.receivepack", str(deny))
+    assert "git-data/finalize" in ana.data("publish").text
+    assert tip(world, "git-data/finalize")["datasets"]["a.csv"]["versions"][0]["state"] == "published"
+
+
+def test_names_in_hints_can_be_pasted(world: World, ana: Clone) -> None:
+    ana.write("a file.csv", "1\n")
+    ana.data("add", "a file.csv")
+    ana.commit("add")
+    ana.git("push", "-q")
+    world.object("staging", oid_of(ana, "a file.csv")).unlink()
+    assert "git data upload 'a file.csv'" in world.publish(ana, code=3).err
