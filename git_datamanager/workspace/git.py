@@ -8,13 +8,19 @@ Configuration, index, refs, push and hooks always go through the git command, wh
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
-from git_datamanager.errors import DataError, Locked, NotFound, SettingsError
+from git_datamanager.errors import DataError, Locked, ManifestError, NotFound, SettingsError
+from git_datamanager.model import strictjson
+
+MAX_BLOB = strictjson.MAX_BYTES
+"""What is read of Git's objects is read whole: never more than the biggest manifest."""
 
 
 class GitFailed(DataError):
@@ -77,7 +83,7 @@ class Git:
         done = subprocess.run(
             ["git", *args],
             cwd=self.top or self.git_dir,
-            env={**os.environ, "GIT_LITERAL_PATHSPECS": "1", **self.env, **(env or {})},
+            env={**self._environment(), **(env or {})},
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -86,6 +92,9 @@ class Git:
         if done.returncode not in ok:
             raise GitFailed(args, done.returncode, done.stderr.decode(errors="replace"))
         return done
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "GIT_LITERAL_PATHSPECS": "1", **self.env}
 
     def output(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
         """What git prints, without the last line end."""
@@ -99,12 +108,31 @@ class Git:
     # Reading
 
     def blobs(self, specs: Sequence[str]) -> list[bytes | None]:
-        """The contents of `HEAD:path`, `:path` or object ids; None for what does not exist."""
+        """The contents of `HEAD:path`, `:path` or object ids; None for what does not exist.
+
+        Raises ManifestError for what is bigger than any manifest, before it is read.
+        """
         if any("\n" in spec for spec in specs):
             raise NotFound("a line end is no part of a revision")
+        if not specs:
+            return []
         given = "".join(spec + "\n" for spec in specs).encode(errors="surrogateescape")
-        out = self.run("cat-file", "--batch", stdin=given).stdout
-        return list(_batch(out, len(specs)))
+        with subprocess.Popen(
+            ["git", "cat-file", "--batch"],
+            cwd=self.top or self.git_dir,
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                with _fed(process, given) as answers:
+                    return [_answer(answers, spec) for spec in specs]
+            except EOFError:
+                pass
+        # It broke off; why stands on its standard error: have it say it again.
+        self.run("cat-file", "--batch", stdin=given)
+        raise GitFailed(["cat-file"], process.returncode, "an object is damaged: git fsck names it")
 
     def blob(self, spec: str) -> bytes | None:
         return self.blobs([spec])[0]
@@ -251,18 +279,39 @@ def _config_entry(scope: str, item: str) -> ConfigEntry:
     return ConfigEntry(scope, key, value)
 
 
-def _batch(out: bytes, count: int) -> Iterable[bytes | None]:
-    """Parse the answer of `cat-file --batch`."""
-    at = 0
-    for _ in range(count):
-        end = out.index(b"\n", at)
-        header = out[at:end].rsplit(b" ", 2)
-        at = end + 1
-        if len(header) == 3 and header[2].isdigit() and header[1] == b"blob":
-            size = int(header[2])
-            yield out[at : at + size]
-            at += size + 1
-        else:
-            if len(header) == 3 and header[2].isdigit():
-                at += int(header[2]) + 1
-            yield None
+@contextmanager
+def _fed(process: "subprocess.Popen[bytes]", given: bytes) -> Iterator[BinaryIO]:
+    """The output of a process that is told `given` meanwhile; it ends with the block."""
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None and stdout is not None  # noqa: S101 - both are pipes
+
+    def feed() -> None:
+        with suppress(BrokenPipeError), stdin:
+            stdin.write(given)
+
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    try:
+        yield cast("BinaryIO", stdout)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        feeder.join()
+
+
+def _answer(answers: BinaryIO, spec: str) -> bytes | None:
+    """The next answer of `cat-file --batch`. Raises EOFError where it is not whole."""
+    line = answers.readline()
+    if not line:
+        raise EOFError
+    header = line.rstrip(b"\n").rsplit(b" ", 2)
+    if len(header) != 3 or not header[2].isdigit():
+        return None
+    size = int(header[2])
+    if size > MAX_BLOB:
+        raise ManifestError(f"{spec} has {size:,} bytes, more than {MAX_BLOB:,}: it was not read")
+    data = answers.read(size + 1)
+    if data[size:] != b"\n":  # a damaged object is shorter than it says
+        raise EOFError
+    return data[:size] if header[1] == b"blob" else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from git_datamanager import fsio
 from git_datamanager.errors import DataError, Locked, ManifestError
 from git_datamanager.model import manifest as model
+from git_datamanager.model import strictjson
 from git_datamanager.model.evolve import committed_ids
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.workspace import ignorefile
@@ -40,7 +41,7 @@ class Manifests:
         """The work tree's manifest, or HEAD's where there is no work tree."""
         if self._git.top is None:
             return self.at("HEAD")
-        data = self._read()
+        data = self.read()
         if data is None:
             # Sparse checkouts and people who delete files: what Git knows still counts.
             found = self.several([INDEX, HEAD])
@@ -53,7 +54,9 @@ class Manifests:
         with _explained(_BACK_TO_HEAD):
             return model.loads(data)
 
-    def _read(self) -> bytes | None:
+    def read(self) -> bytes | None:
+        """The file as it lies there, None without one. Raises ManifestError for a link and for what is
+        too big for a manifest."""
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
@@ -61,6 +64,12 @@ class Manifests:
         if not stat_module.S_ISREG(found.st_mode):
             raise ManifestError(
                 f"{model.FILE_NAME} is a link or a folder: it was not read", hints=_BACK_TO_HEAD
+            )
+        if found.st_size > strictjson.MAX_BYTES:
+            raise ManifestError(
+                f"{model.FILE_NAME} has {found.st_size:,} bytes, more than {strictjson.MAX_BYTES:,}: "
+                "it was not read",
+                hints=_BACK_TO_HEAD,
             )
         return self.path.read_bytes()
 
@@ -169,7 +178,7 @@ class Manifests:
 
     def _write(self, manifest: Manifest) -> bool:
         data = model.dumps(manifest)
-        if self._read() == data:
+        if self.read() == data:
             return False
         fsio.write_durably(self.path, data)
         return True
