@@ -1,6 +1,6 @@
 """Merging manifest.json: the driver Git calls, and `git data resolve` for what is left over."""
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ from git_datamanager import fsio
 from git_datamanager.errors import Conflict, DataError, ManifestError
 from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
+from git_datamanager.model import strictjson
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.model.merge import Clash, merge
 
-_MARKED = re.compile(
-    rb"(?ms)^<{7,}[^\n]*\n(?P<ours>.*?)(?:^\|{7,}[^\n]*\n(?P<base>.*?))?^={7,}\n(?P<theirs>.*?)^>{7,}[^\n]*\n"
-)
+_MARKERS = {"ours": b"<" * 7, "base": b"|" * 7}
+_END = b">" * 7
 
 
 def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> tuple[Clash, ...]:
@@ -23,12 +23,18 @@ def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> tuple[Clash
     must decide. Raises ManifestError, leaving the file alone, where a side cannot be read.
     """
     old, mine, other = (
-        _side(path.read_bytes(), f"{name} of {side}")
+        _side(_bounded(path), f"{name} of {side}")
         for path, side in ((base, "the common ancestor"), (ours, "this side"), (theirs, "the other side"))
     )
     merged = merge(old, mine, other)
     fsio.write_durably(ours, model.dumps(merged.manifest))
     return merged.clashes
+
+
+def _bounded(path: Path) -> bytes:
+    """What is too big for a manifest is read only so far that loading it says so."""
+    with path.open("rb") as file:
+        return file.read(strictjson.MAX_BYTES + 1)
 
 
 def _side(data: bytes, what: str) -> Manifest:
@@ -55,7 +61,12 @@ def resolve(manager: DataManager, take: str | None = None) -> Resolved:
     `take` ("ours" or "theirs", in Git's sense: in a rebase `ours` is the branch one rebases onto) decides
     every clash. Without a conflict the manifest is brought into its canonical form.
     """
-    data = manager.manifests.path.read_bytes() if manager.manifests.path.is_file() else b""
+    with manager.manifests.lock():  # nobody changes between reading and writing what is merged here
+        return _resolve(manager, take)
+
+
+def _resolve(manager: DataManager, take: str | None) -> Resolved:
+    data = manager.manifests.read() or b""
     sides = _unmerged(manager) or _marked(manager, data)
     if sides is None:
         return _stage(manager, manager.manifests.current(), data)
@@ -87,17 +98,75 @@ def _unmerged(manager: DataManager) -> _Sides | None:
 
 def _marked(manager: DataManager, data: bytes) -> _Sides | None:
     """The sides of a file with conflict markers whose stages are gone (it was added as it was)."""
-    if not _MARKED.search(data):
+    texts = split_conflicts(data)
+    if texts is None:
         return None
-    ours = _side(_MARKED.sub(rb"\g<ours>", data), "this side of the markers")
-    theirs = _side(_MARKED.sub(rb"\g<theirs>", data), "the other side of the markers")
-    return _Sides(_ancestor(manager, data), ours, theirs)
+    ours = _side(texts.ours, "this side of the markers")
+    theirs = _side(texts.theirs, "the other side of the markers")
+    return _Sides(_ancestor(manager, texts.base), ours, theirs)
 
 
-def _ancestor(manager: DataManager, data: bytes) -> Manifest:
+class Texts(NamedTuple):
+    """A file with conflict markers, as each side had it; the base where every conflict names it."""
+
+    ours: bytes
+    base: bytes | None
+    theirs: bytes
+
+
+def split_conflicts(data: bytes) -> Texts | None:
+    """Take the sides apart; None where no conflict is marked. A conflict that does not end is plain text."""
+    sides: dict[str, list[bytes]] = {"ours": [], "base": [], "theirs": []}
+    found, all_based = False, True
+    for conflict in _parts(data.splitlines(keepends=True)):
+        if isinstance(conflict, bytes):
+            for lines in sides.values():
+                lines.append(conflict)
+            continue
+        found, all_based = True, all_based and "base" in conflict
+        for side, lines in sides.items():
+            lines.extend(conflict.get(side, []))
+    if not found:
+        return None
+    ours, base, theirs = (b"".join(lines) for lines in sides.values())
+    return Texts(ours, base if all_based else None, theirs)
+
+
+def _parts(lines: list[bytes]) -> Iterator[bytes | dict[str, list[bytes]]]:
+    """Plain lines, and conflicts with the lines of their sides; each line is looked at once."""
+    conflict: dict[str, list[bytes]] = {}
+    began = 0
+    for number, line in enumerate(lines):
+        at = next(reversed(conflict), None)
+        if at is None:
+            if line.startswith(_MARKERS["ours"]):
+                conflict, began = {"ours": []}, number
+            else:
+                yield line
+        elif at == "theirs" and line.startswith(_END):
+            yield conflict
+            conflict = {}
+        elif (following := _side_begun(at, line)) is not None:
+            conflict[following] = []
+        else:
+            conflict[at].append(line)
+    if conflict:
+        yield from lines[began:]
+
+
+def _side_begun(at: str, line: bytes) -> str | None:
+    """Which side a marker begins, seen from the side before it."""
+    if at == "ours" and line.startswith(_MARKERS["base"]):
+        return "base"
+    text = line.rstrip(b"\r\n")
+    is_middle = len(text) >= 7 and not text.strip(b"=")
+    return "theirs" if at != "theirs" and is_middle else None
+
+
+def _ancestor(manager: DataManager, marked: bytes | None) -> Manifest:
     """From diff3 markers, else from the merge at hand; an empty one takes nothing away from any side."""
-    if all(match["base"] is not None for match in _MARKED.finditer(data)):
-        return _side(_MARKED.sub(rb"\g<base>", data), "the common ancestor in the markers")
+    if marked is not None:
+        return _side(marked, "the common ancestor in the markers")
     commit = manager.git.answer("merge-base", "HEAD", "MERGE_HEAD")
     try:
         return manager.manifests.at(commit) if commit else Manifest()

@@ -2,11 +2,15 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
+from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
+from git_datamanager.ops.mergefile import resolve, split_conflicts
 from tests.hooks.conftest import path_without_tool
 from tests.world import Clone, World
 
@@ -227,3 +231,42 @@ def test_the_driver_leaves_the_file_alone_where_it_cannot_merge(tmp_path: Path) 
     code = subprocess.call(["git-data", "merge-driver", "o", "a", "b", "7", "manifest.json"], cwd=tmp_path)
     assert code not in (0, 1)
     assert (tmp_path / "a").read_text() == "{"
+
+
+def test_markers_are_found_in_one_pass() -> None:
+    marked = b"a\n<<<<<<< x\n1\n||||||| o\n0\n=======\n2\n>>>>>>> y\nb\n"
+    assert split_conflicts(marked) == (b"a\n1\nb\n", b"a\n0\nb\n", b"a\n2\nb\n")
+    plain = marked.replace(b"||||||| o\n0\n", b"")
+    assert split_conflicts(plain) == (b"a\n1\nb\n", None, b"a\n2\nb\n")
+    assert split_conflicts(plain.replace(b"\n", b"\r\n")) is not None
+    assert split_conflicts(b"a\n<<<<<<< x\n1\n=======\n") is None
+    half = plain + b"<<<<<<< x\nrest\n"
+    assert split_conflicts(half) == (
+        b"a\n1\nb\n<<<<<<< x\nrest\n",
+        None,
+        b"a\n2\nb\n<<<<<<< x\nrest\n",
+    )
+    began = time.process_time()
+    assert split_conflicts(b"<<<<<<<\n" * 200_000) is None
+    assert time.process_time() - began < 3, "S53: it was quadratic, 32 kB took 3.5 s"
+
+
+def test_resolve_waits_for_whoever_changes_the_manifest(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clone.path)
+    manager = DataManager.open()
+    held: list[bool] = []
+    write = manager.manifests.write
+    monkeypatch.setattr(manager.manifests, "write", lambda m: held.append(is_locked(clone)) or write(m))
+    resolve(manager)
+    assert held == [True]
+    assert not is_locked(clone)
+
+
+def is_locked(clone: Clone) -> bool:
+    try:
+        with FileLock(clone.path / ".git" / "data" / "lock", timeout=0):
+            return False
+    except Timeout:
+        return True
