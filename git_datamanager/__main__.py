@@ -9,7 +9,9 @@ def _run() -> int:
     if arguments[:1] in (["hook"], ["merge-driver"]) and not asks_for_help:
         from git_datamanager.hook import main as run_hook
 
-        return run_hook(arguments[arguments[0] == "hook" :])
+        if arguments[0] == "hook":
+            arguments = arguments[1:]
+        return run_hook(arguments)
     if arguments == ["--version"]:
         from git_datamanager import __version__
 

@@ -91,7 +91,8 @@ def _log() -> Path | None:
         folder = open_git().common_dir / "data"
         folder.mkdir(exist_ok=True)
         path = folder / "hook.log"
-        path.write_text(f"git-data {__version__}, Python {sys.version}\n{traceback.format_exc()}")
+        text = f"git-data {__version__}, Python {sys.version}\n{traceback.format_exc()}"
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")  # names may hold surrogates
     except (DataError, OSError):
         return None
     return path

@@ -92,13 +92,14 @@ def _collect(manager: DataManager, remote: str, ref: PushedRef, tip: Manifest, n
 
 
 def _range(manager: DataManager, ref: PushedRef, exclude: str) -> list[tuple[str, list[str]]]:
-    """The commits that change the manifest, with their parents."""
+    """The commits that change the manifest, with their parents. Raises GitFailed: what git cannot tell
+    is no reason to let a push go."""
     known = [ref.remote_oid] if ref.remote_oid.strip("0") else []
-    out = manager.git.answer(
+    out = manager.git.output(
         "rev-list", "--ignore-missing", "--full-history", "--no-commit-header", "--format=%H %P",
         ref.oid, "--not", exclude, *known, "--", model.FILE_NAME,
     )  # fmt: skip
-    words = [line.split() for line in (out or "").splitlines()]
+    words = [line.split() for line in out.splitlines()]
     return [(line[0], line[1:]) for line in words if line]
 
 

@@ -1,10 +1,12 @@
 """pre-push with the real program: no commit leaves without its data."""
 
+import io
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from git_datamanager import hook
 from git_datamanager.manager import DataManager
 from git_datamanager.ops.check_push import PushedRef, check_push, parse_refs
 from tests.world import Clone, World
@@ -25,7 +27,7 @@ def add(clone: Clone, name: str, text: str) -> None:
 
 
 def staging(world: World) -> Path:
-    return Path(world.staging.removeprefix("file:"))
+    return world.folder("staging")
 
 
 def staged(world: World) -> int:
@@ -151,8 +153,8 @@ def test_a_deleted_version_needs_no_bytes(world: World, clone: Clone) -> None:
     clone.git("push", "-q")
     world.publish(clone)
     clone.git("pull", "-q")
-    for store in (world.staging, world.production):
-        for path in Path(store.removeprefix("file:")).glob("objects/*/*"):
+    for store in ("staging", "production"):
+        for path in world.folder(store).glob("objects/*/*"):
             path.unlink()
     subprocess.run(["git", "init", "-q", "--bare", world.root / "second.git"], check=True)
     clone.git("remote", "add", "second", str(world.root / "second.git"))
@@ -212,6 +214,47 @@ def test_long_histories_are_read_in_pieces(
     pushed = check_push(manager, "origin", [PushedRef(clone.git("rev-parse", "HEAD").out.strip(), "0" * 40)])
     assert pushed.findings == []
     assert len(pushed.uploaded) == 7
+
+
+def test_a_history_git_cannot_read_refuses_the_push(clone: Clone) -> None:
+    """Nothing was found in it, so all was well."""
+    add(clone, "a.csv", "1")
+    add(clone, "b.csv", "2")
+    parent = clone.git("rev-parse", "HEAD~1").out.strip()
+    (clone.path / ".git/objects" / parent[:2] / parent[2:]).unlink()
+    done = clone.data("hook", "pre-push", "origin", code=None)
+    assert done.code == 0, "nothing is pushed"
+    tip = clone.git("rev-parse", "HEAD").out.strip()
+    line = f"refs/heads/main {tip} refs/heads/main {'0' * 40}"
+    done = clone.run("sh", "-c", f"echo {line} | git-data hook pre-push origin", code=128)
+    assert "git rev-list failed" in done.err
+
+
+def test_a_wrong_object_in_staging_does_not_pass(world: World, clone: Clone) -> None:
+    """P5: same name, same size, other bytes, and the right ones are nowhere here."""
+    add(clone, "a.csv", "1")
+    staged = world.object("staging", clone.versions("a.csv")[0]["oid"][7:])
+    staged.parent.mkdir(parents=True)
+    staged.write_bytes(b"X")
+    forget(clone, "a.csv")
+    clone.git("push", "-q", code=1)
+    staged.write_bytes(b"1")
+    clone.git("push", "-q")
+
+
+def test_a_fault_is_told_also_with_bytes_that_are_no_text(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(clone.path)
+
+    def fault() -> None:
+        raise RuntimeError("caf\udce9")
+
+    monkeypatch.setattr(hook, "_open", fault)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert hook.main(["pre-push"]) == 128
+    assert "\\udce9" in capsys.readouterr().err
+    assert "caf\\udce9" in (clone.path / ".git/data/hook.log").read_text()
 
 
 def test_refs_are_read_from_the_right() -> None:
