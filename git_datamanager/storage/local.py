@@ -7,7 +7,7 @@ whoever can write into it must not make us read or write elsewhere.
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import time_ns
 from typing import BinaryIO
@@ -40,6 +40,7 @@ from git_datamanager.storage.wrappers import innermost
 LOCK_NAME = ".lock"
 LOCK_TIMEOUT = 60.0
 """Seconds; the lock is held for a look and a rename, so a longer wait means a process that hangs."""
+_DAY = 86400
 _NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
@@ -57,6 +58,7 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._mode = fsio.default_mode() & 0o444
+        self._is_swept = False
 
     @property
     def url(self) -> str:
@@ -95,8 +97,10 @@ class LocalStore:
         advance: Advance = no_advance,
     ) -> Stat:
         check_key(key)
-        measured = Measured(source, size, sha256)
-        with self._told(), fsio.new_temp(self._root) as (file, temp):
+        reading = _Source(source)
+        measured = Measured(reading, size, sha256)  # type: ignore[arg-type] # it reads, and no more
+        self._sweep()
+        with self._told(reading), fsio.new_temp(self._root) as (file, temp):
             while block := measured.read():
                 file.write(block)
                 advance(len(block))
@@ -119,13 +123,16 @@ class LocalStore:
         if not isinstance(origin, LocalStore):
             return None
         opened, found = origin._open(source_key)  # noqa: SLF001 -- of the same class
-        with opened, self._told(), fsio.new_temp(self._root) as (file, temp):
+        reading = _Source(opened)
+        self._sweep()
+        told = origin._told()  # noqa: SLF001
+        with opened, told, self._told(reading), fsio.new_temp(self._root) as (file, temp):
             if found.etag != source_etag:
                 raise origin._other(source_key)  # noqa: SLF001
             if fsio.reflink(opened.fileno(), file.fileno()):
                 advance(found.size)
             else:
-                fsio.copy_stream(opened, file, lambda block: advance(len(block)))
+                fsio.copy_stream(reading, file, lambda block: advance(len(block)))  # type: ignore[arg-type]
             if etag_of(os.fstat(opened.fileno())) != source_etag:
                 raise origin._other(source_key)  # noqa: SLF001 -- changed in place while it was copied
             return self._keep(file, temp, key, ANYTHING)
@@ -258,6 +265,13 @@ class LocalStore:
         except ValueError:
             return None
 
+    def _sweep(self) -> None:
+        """Once: remove what killed writes left a day ago (docs/spec/store-v1.md)."""
+        if not self._is_swept:
+            self._is_swept = True
+            with suppress(OSError):
+                fsio.sweep(self._root, age=_DAY)
+
     def _check_root(self) -> None:
         if not self._root.is_dir():
             raise Unreachable(f"the folder {self._root} does not exist")
@@ -269,14 +283,36 @@ class LocalStore:
         return PreconditionFailed(f"{self.url} does not hold the expected object under {key}")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell operating system errors in the tool's own words."""
+    def _told(self, reading: "_Source | None" = None) -> Iterator[None]:
+        """Tell operating system errors in the tool's own words, but for those of a source."""
         try:
             yield
-        except PermissionError as error:
-            raise Forbidden(f"no permission in {self._root}: {error.strerror}") from error
         except OSError as error:
-            if error.errno in _FULL:
-                raise DataError(f"no space left in {self._root}: nothing was stored") from error
-            self._check_root()
-            raise Unreachable(f"{self._root}: {error.strerror or error}") from error
+            if reading is not None and error is reading.failure:
+                raise
+            raise self._in_words(error) from error
+
+    def _in_words(self, error: OSError) -> DataError:
+        if isinstance(error, PermissionError):
+            return Forbidden(f"no permission in {self._root}: {error.strerror}")
+        if error.errno == errno.EROFS:
+            return Forbidden(f"{self._root} is read-only here: {error.strerror}")
+        if error.errno in _FULL:
+            return DataError(f"no space left in {self._root}: nothing was stored")
+        self._check_root()
+        return Unreachable(f"{self._root}: {error.strerror or error}")
+
+
+class _Source:
+    """Reads what is to be stored, and remembers its failure: that one is not the store's."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.failure: OSError | None = None
+
+    def read(self, count: int) -> bytes:
+        try:
+            return self._stream.read(count)
+        except OSError as error:
+            self.failure = error
+            raise

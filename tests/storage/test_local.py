@@ -239,6 +239,58 @@ def test_an_update_in_an_old_store(store: LocalStore) -> None:
     assert get(store, "deep/er/key") == b"2"
 
 
+class Broken(io.RawIOBase):
+    """A disk that gives a little and fails."""
+
+    def __init__(self, number: int = errno.EIO) -> None:
+        self.number = number
+        self.blocks = [b"x" * 100]
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, _: int = -1) -> bytes:
+        if self.blocks:
+            return self.blocks.pop()
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_a_source_that_fails_is_not_the_stores_fault(store: LocalStore, number: int) -> None:
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        store.write_object(KEY, Broken(number), 200)  # type: ignore[arg-type]
+    assert caught.value.errno == number
+    assert list(store.list_objects("")) == []
+
+
+def test_a_copy_names_the_store_that_failed(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fsio, "reflink", lambda *_: False)
+    etag = put(store).etag
+    monkeypatch.setattr(local._Source, "read", lambda self, _: _fail(self))
+    with pytest.raises(Unreachable, match=str(tmp_path / "store")):
+        create(tmp_path / "target").copy_object(store, KEY, KEY, source_etag=etag)
+
+
+def _fail(source: local._Source) -> bytes:
+    source.failure = OSError(errno.EIO, "Input/output error")
+    raise source.failure
+
+
+def test_what_a_killed_write_left_is_swept_after_a_day(root: Path, store: LocalStore) -> None:
+    dead = 2**22 + 1  # beyond any process id
+    old, young = (root / f"{fsio.TEMP_PREFIX}{dead}-{name}" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    put(store)
+    assert (old.exists(), young.exists()) == (False, True)
+    os.utime(young, (0, 0))
+    put(store)
+    assert young.exists(), "once for each opened store"
+
+
 def test_the_module_is_light() -> None:
     heavy = {"filelock", "asyncio", "boto3", "botocore", "urllib3", "pydantic", "click"}
     code = f"import git_datamanager.storage.local, sys; print({heavy!r} & set(sys.modules))"
