@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from git_datamanager.errors import ObjectMissing, PreconditionFailed
 from git_datamanager.storage import s3request
@@ -9,6 +10,9 @@ from git_datamanager.storage.base import ANYTHING, Advance, Presentation, Stat
 from git_datamanager.storage.s3bucket import Bucket
 from git_datamanager.storage.s3multipart import WIDTH, Upload, begin, side_by_side
 from git_datamanager.storage.s3request import Part, Sizes
+
+_UNPINNED = (".r2.cloudflarestorage.com",)
+"""Services that keep no condition on the source of a part copy: a tampered object could be published."""
 
 
 def copy(
@@ -20,9 +24,12 @@ def copy(
     sizes: Sizes,
     presentation: Presentation | None,
     advance: Advance,
-) -> Stat:
-    """Copy the very object `found` names, in one request where the service allows its size."""
+) -> Stat | None:
+    """Copy the very object `found` names, in one request where the service allows its size. None where
+    nothing would pin a larger one: the caller streams it then (reliability.md 5.4)."""
     if found.size > sizes.copy:
+        if (urlsplit(bucket.steady.meta.endpoint_url).hostname or "").endswith(_UNPINNED):
+            return None
         return _in_parts(source, found, bucket, key, sizes=sizes, presentation=presentation, advance=advance)
     stat = _at_once(source, found, bucket, key, presentation)
     advance(found.size)
@@ -56,7 +63,7 @@ def _in_parts(
 ) -> Stat:
     """Copy part by part inside the service, pinned by the source's ETag.
 
-    R2 does not know that condition on parts, so the source is looked at again before completing.
+    Not every service may keep that condition, so the source is looked at again before completing.
     """
     origin = source.at(found.key)
     planned = list(s3request.parts(found.size, sizes.copy_part))

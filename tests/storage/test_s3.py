@@ -22,7 +22,7 @@ from git_datamanager.errors import (
     PreconditionFailed,
     Unreachable,
 )
-from git_datamanager.storage import s3multipart
+from git_datamanager.storage import s3copy, s3multipart
 from git_datamanager.storage.base import ABSENT, Capabilities, Presentation, matching
 from git_datamanager.storage.s3 import Login, S3Store
 from git_datamanager.storage.s3request import MIB, Sizes
@@ -211,6 +211,17 @@ class TestCopies:
             store.copy_object(store, KEY, "copy", source_etag=etag)
         assert store.stat_object("copy") is None
         assert unfinished(store) == []
+
+    def test_a_service_that_does_not_pin_part_copies(
+        self, store: S3Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """R2: above one request the bytes are streamed, on the condition of their ETag."""
+        etag = put_big(store).etag
+        small = put(store, "small").etag
+        monkeypatch.setattr(s3copy, "_UNPINNED", ("127.0.0.1",))
+        assert store.copy_object(store, KEY, "copy", source_etag=etag) is None
+        assert store.stat_object("copy") is None
+        assert store.copy_object(store, "small", "copy", source_etag=small) is not None
 
     def test_an_error_in_a_200_is_a_failure(self, faulty: S3Store, proxy: FaultProxy) -> None:
         etag = put(faulty, "from").etag
