@@ -11,11 +11,11 @@ in `git_datamanager.ops`. Parts are made when first used.
 """
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from git_datamanager.errors import DataError, SettingsError
 from git_datamanager.events import Progress, note, silent, warn
@@ -31,6 +31,28 @@ from git_datamanager.workspace.worktree import WorkTree
 
 if TYPE_CHECKING:
     from git_datamanager.objects import ObjectStore
+
+
+_Part = TypeVar("_Part")
+_MAKING = threading.RLock()
+
+
+class _once(Generic[_Part]):  # noqa: N801 - a decorator
+    """A part that is made once, by whichever thread needs it first: cached_property has no lock."""
+
+    def __init__(self, make: "Callable[[DataManager], _Part]") -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, manager: "DataManager | None", _: type) -> _Part:
+        if manager is None:
+            return cast("_Part", self)
+        made = vars(manager)  # found there before this is asked again
+        with _MAKING:
+            if self._name not in made:
+                made[self._name] = self._make(manager)
+            return cast("_Part", made[self._name])
 
 
 @dataclass(frozen=True)
@@ -70,15 +92,15 @@ class DataManager:
         """Shared by all work trees of the clone."""
         return Path(os.environ.get("GIT_DATA_DIR") or self.git.common_dir / "data")
 
-    @cached_property
+    @_once
     def manifests(self) -> Manifests:
         return Manifests(self.git, self.state_folder)
 
-    @cached_property
+    @_once
     def journal(self) -> Journal:
         return Journal(self.state_folder / "journal.db", self._user, lambda text: warn(self.progress, text))
 
-    @cached_property
+    @_once
     def cache(self) -> Cache:
         return Cache(
             self.state_folder / "cache",
@@ -87,12 +109,12 @@ class DataManager:
             lambda oid: bool(self.journal.holders(oid)),
         )
 
-    @cached_property
+    @_once
     def work(self) -> WorkTree:
         states = StateCache(self.git.git_dir / "data" / "state.db")
         return WorkTree(self.git.work_tree, states, self.cache, lambda text: note(self.progress, text))
 
-    @cached_property
+    @_once
     def remotes(self) -> Remotes:
         return Remotes(self.git, self.settings, Trust(self.state_folder / "trust"), self.confirm)
 

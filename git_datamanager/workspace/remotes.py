@@ -5,6 +5,7 @@ against any host, so no request leaves for such an address before somebody in th
 """
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,9 @@ def _with_query(url: str, extra: dict[str, str]) -> str:
         return url
     from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
+    from git_datamanager.storage.locate import parse
+
+    parse(url)  # a tracked file may hold anything: SettingsError, before urlsplit stumbles over it
     split = urlsplit(url)
     given = dict(parse_qsl(split.query))
     added = "&".join(f"{k}={quote(v, safe=':/')}" for k, v in extra.items() if k not in given)
@@ -99,19 +103,28 @@ class Remotes:
         self.trust = trust
         self._confirm = confirm
         self._open: dict[str, ObjectStore] = {}
+        self._refused: set[str] = set()
+        self._lock = threading.Lock()
 
     def remote(self, role: str) -> Remote:
         return remote(self._settings, role)
 
     def open(self, role: str) -> "ObjectStore":
-        """The store behind a role. Raises Untrusted, SettingsError; asks nothing of the store yet."""
-        if role not in self._open:
-            self._open[role] = self._connect(self.remote(role))
-        return self._open[role]
+        """The store behind a role. Raises Untrusted, SettingsError; asks nothing of the store yet.
+
+        Of several threads one opens it (and asks about it), the others get what came of that.
+        """
+        with self._lock:
+            if role not in self._open:
+                self._open[role] = self._connect(self.remote(role))
+            return self._open[role]
 
     def _connect(self, place: Remote) -> "ObjectStore":
-        if not self.trust.covers(place) and self._confirm(place):
-            self.trust.confirm(place)
+        if not self.trust.covers(place) and place.fingerprint not in self._refused:
+            if self._confirm(place):
+                self.trust.confirm(place)
+            else:
+                self._refused.add(place.fingerprint)
         if not self.trust.covers(place):
             raise Untrusted(
                 f"the {place.role} store {without_secrets(place.url)} is named only by tracked files: "
