@@ -188,10 +188,10 @@ class ObjectStore:
 
     def write_receipt(self, entry: str, data: bytes) -> None:
         """Create-only. Raises PreconditionFailed where the entry has a receipt already."""
-        if self._single_writer and self._ignores_conditions():
-            self._put_receipt(entry, data, ANYTHING)
-            return
-        self._put_receipt(entry, data, ABSENT)
+        ignores = self._ignores_conditions()
+        if ignores and not self._single_writer:
+            raise self._takes_all()
+        self._put_receipt(entry, data, ANYTHING if ignores else ABSENT)
         if self._capabilities() is None and not self._single_writer:
             self._prove(entry, data)
 

@@ -22,6 +22,8 @@ from git_datamanager.errors import (
     PreconditionFailed,
     Unreachable,
 )
+from git_datamanager.model.ulid import new_ulid
+from git_datamanager.objects import ObjectStore
 from git_datamanager.storage import s3copy, s3multipart
 from git_datamanager.storage.base import ABSENT, Capabilities, Presentation, matching
 from git_datamanager.storage.s3 import Login, S3Store
@@ -445,6 +447,18 @@ class TestProbe:
         proxy.on("PUT", error(403, "AccessDenied"), times=9)
         with pytest.raises(Forbidden):
             faulty.capabilities()
+
+    def test_receipts_of_a_role_that_may_not_probe(self, faulty: S3Store, proxy: FaultProxy) -> None:
+        """The first receipt is sent twice: refused, it proves the condition; taken, it disproves it."""
+        proxy.on("PUT", error(403, "AccessDenied"), part="/probe/", times=99)
+        production = ObjectStore(faulty, "production")
+        production.demand_conditions(single_writer=False)
+        for _ in range(2):
+            production.write_receipt(new_ulid(), b"{}")
+        assert proxy.count("PUT", "/receipts/") == 3
+        proxy.on("PUT", drop_header("If-None-Match"), part="/receipts/", times=9)
+        with pytest.raises(DataError, match="second create-only write"):
+            ObjectStore(faulty, "production").write_receipt(new_ulid(), b"{}")
 
 
 def test_requests_are_plain(faulty: S3Store, proxy: FaultProxy) -> None:
