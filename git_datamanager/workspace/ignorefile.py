@@ -44,14 +44,34 @@ def _with_lines(text: str, change: Callable[[set[str]], set[str]]) -> str:
 
 
 def _split(text: str) -> tuple[str, set[str], str]:
-    """The text before the block, the block's lines, the text after. A union merge may leave several
-    markers behind: everything from the first to the last is the block."""
-    lines = text.splitlines(keepends=True)
-    plain = [line.rstrip("\r\n") for line in lines]
-    if BEGIN not in plain or END not in plain:
-        before = text if not text or text.endswith("\n") else text + "\n"
-        return before, set(), ""
-    first = plain.index(BEGIN)
-    last = len(plain) - 1 - plain[::-1].index(END)
-    inside = {line for line in plain[first + 1 : last] if line and line not in (BEGIN, END)}
-    return "".join(lines[:first]), inside, "".join(lines[last + 1 :])
+    """The text before the first block, the lines of all blocks, the text after and between them.
+
+    A union merge may leave several blocks: what the user wrote between them stays in its order, for a
+    `!keep` counts only after what it excepts. Where a marker is missing, lines of our form are ours.
+    """
+    before: list[str] = []
+    after: list[str] = []
+    inside: set[str] = set()
+    block: list[str] | None = None
+    outside = before
+    for line in text.splitlines(keepends=True):
+        plain = line.rstrip("\r\n")
+        if plain == BEGIN:
+            after += _not_ours(block or [], inside)
+            block, outside = [], after
+        elif plain == END:
+            inside.update(part.rstrip("\r\n") for part in block or [])
+            block = None
+        else:
+            (outside if block is None else block).append(line)
+    after += _not_ours(block or [], inside)
+    if before and not before[-1].endswith("\n"):
+        before.append("\n")
+    return "".join(before), inside - {""}, "".join(after)
+
+
+def _not_ours(block: list[str], inside: set[str]) -> list[str]:
+    """Of a block without an end: our lines go inside, the others are returned."""
+    ours = [line for line in block if line.startswith(("/", _ALWAYS))]
+    inside.update(line.rstrip("\r\n") for line in ours)
+    return [line for line in block if line not in ours]
