@@ -6,6 +6,7 @@ condition: where it cannot be written (a read-only mount), work goes on and a wa
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from git_datamanager.errors import DataError, OutcomeUnknown
+from git_datamanager.errors import DataError, OutcomeUnknown, SeveralFailed
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import new_ulid
 
@@ -70,12 +71,13 @@ def utc_now() -> str:
 
 
 class Journal:
-    """Opened on first use; thread-safe enough for short statements, each its own transaction."""
+    """Opened on first use; threads take turns on its one connection."""
 
     def __init__(self, file: Path, user: Callable[[], str], on_trouble: Callable[[str], None]) -> None:
         self._file = file
         self._user = user
         self._on_trouble = on_trouble
+        self._lock = threading.RLock()  # on the one connection another's statement is in our transaction
 
     @contextmanager
     def record(
@@ -107,7 +109,7 @@ class Journal:
         if database is None:
             return
         try:
-            with database:
+            with self._lock, database:
                 database.execute("BEGIN IMMEDIATE")
                 last = database.execute(
                     "SELECT sequence, hash FROM operations WHERE sequence IS NOT NULL"
@@ -132,7 +134,11 @@ class Journal:
             self._on_trouble(f"the journal could not be written ({error}); the work itself is done")
 
     def saw(self, location: str, oid: Oid, size: int, etag: str | None) -> None:
-        """Bytes of `oid` were verified at `location` just now."""
+        """`location` held these bytes: they were hashed on their way in or out, or when they were read
+        back. `etag` is what the store called the object then (after a download: right afterwards).
+
+        It may have been removed or replaced since. Who relies on it asks the store, and compares ETags.
+        """
         self._write(
             "INSERT OR REPLACE INTO files (location, oid, size, etag, status, seen)"
             " VALUES (?, ?, ?, ?, 'held', ?)",
@@ -163,8 +169,13 @@ class Journal:
         )
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    @cached_property
+    @property
     def _database(self) -> sqlite3.Connection | None:
+        with self._lock:  # opened once, and a trouble with it told once
+            return self._opened
+
+    @cached_property
+    def _opened(self) -> sqlite3.Connection | None:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(self._file, timeout=30, isolation_level=None, check_same_thread=False)
@@ -177,18 +188,22 @@ class Journal:
         return database
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        if self._database is None:
+        database = self._database
+        if database is None:
             return
         try:
-            self._database.execute(statement, values)
+            with self._lock:
+                database.execute(statement, values)
         except sqlite3.Error as error:
             self._on_trouble(f"the journal could not be written ({error})")
 
     def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        if not self._file.exists() or self._database is None:
+        database = self._database if self._file.exists() else None
+        if database is None:
             return []
         try:
-            return self._database.execute(statement, values).fetchall()
+            with self._lock:
+                return database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             self._on_trouble(f"the journal could not be read ({error})")
             return []
@@ -218,7 +233,8 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def _outcome(error: BaseException) -> Outcome:
-    if isinstance(error, OutcomeUnknown):
+    parts = [part for _, part in error.failures] if isinstance(error, SeveralFailed) else [error]
+    if any(isinstance(part, OutcomeUnknown) for part in parts):
         return Outcome.UNKNOWN
     if isinstance(error, DataError | OSError | sqlite3.Error):
         return Outcome.FAILED

@@ -2,12 +2,13 @@
 
 import hashlib
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from git_datamanager.errors import Corrupt, OutcomeUnknown
+from git_datamanager.errors import Corrupt, OutcomeUnknown, SeveralFailed
 from git_datamanager.model.oid import Oid
 from git_datamanager.workspace import journal as module
 from git_datamanager.workspace.journal import Journal
@@ -36,6 +37,8 @@ def rows(tmp_path: Path, statement: str) -> list[tuple]:
         (None, "ok"),
         (Corrupt("x"), "failed"),
         (OutcomeUnknown("x"), "unknown"),
+        (SeveralFailed([("a", Corrupt("x")), ("b", OutcomeUnknown("x"))]), "unknown"),
+        (SeveralFailed([("a", Corrupt("x")), ("b", Corrupt("x"))]), "failed"),
         (KeyboardInterrupt(), "cancelled"),
         (ZeroDivisionError(), "failed"),
     ],
@@ -122,3 +125,15 @@ def test_two_processes_may_write_at_once(tmp_path: Path, said: list[str]) -> Non
     assert rows(tmp_path, "SELECT count(*), count(DISTINCT hash), max(sequence) FROM operations") == [
         (40, 40, 40)
     ]
+
+
+def test_threads_share_one_connection(journal: Journal, tmp_path: Path, said: list[str]) -> None:
+    def work(number: int) -> None:
+        with journal.record("add", f"{number}.csv"):
+            journal.saw("file:x", Oid.of(str(number).encode()), 1, None)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(16)))
+    assert said == []
+    assert rows(tmp_path, "SELECT count(*), max(sequence) FROM operations WHERE outcome = 'ok'") == [(16, 16)]
+    assert rows(tmp_path, "SELECT count(*) FROM files") == [(16,)]
