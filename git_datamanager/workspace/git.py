@@ -310,7 +310,7 @@ def _answer(answers: BinaryIO, spec: str) -> bytes | None:
         return None
     size = int(header[2])
     if size > MAX_BLOB:
-        raise ManifestError(f"{spec} has {size:,} bytes, more than {MAX_BLOB:,}: it was not read")
+        raise ManifestError(f"{spec} has {size:,} bytes, more than {MAX_BLOB >> 20} MiB: it was not read")
     data = answers.read(size + 1)
     if data[size:] != b"\n":  # a damaged object is shorter than it says
         raise EOFError

@@ -67,8 +67,8 @@ class Manifests:
             )
         if found.st_size > strictjson.MAX_BYTES:
             raise ManifestError(
-                f"{model.FILE_NAME} has {found.st_size:,} bytes, more than {strictjson.MAX_BYTES:,}: "
-                "it was not read",
+                f"{model.FILE_NAME} has {found.st_size:,} bytes, more than {strictjson.MAX_BYTES >> 20} MiB: "
+                "it was not read, and nothing was changed",
                 hints=_BACK_TO_HEAD,
             )
         return self.path.read_bytes()
@@ -86,10 +86,14 @@ class Manifests:
 
     def several(self, specs: Sequence[str]) -> list[Manifest | None]:
         """The manifests behind `HEAD:manifest.json`, `:manifest.json`, …; None where there is none."""
-        blobs = self._git.blobs(specs)
+        blobs = self._blobs(specs)
         return [
             None if blob is None else _read_blob(spec, blob) for spec, blob in zip(specs, blobs, strict=True)
         ]
+
+    def _blobs(self, specs: Sequence[str]) -> list[bytes | None]:
+        with _explained(_BACK_TO_HEAD):
+            return self._git.blobs(specs)
 
     def staged(self) -> Manifest:
         """The index's manifest: what the next commit will hold. Empty where there is none."""
@@ -163,7 +167,7 @@ class Manifests:
     def _committed_ids(self) -> frozenset[str]:
         """The entries some commit holds: HEAD's, and those a merge or cherry-pick at hand brings along."""
         specs = [f"{revision}:{model.FILE_NAME}" for revision in ("HEAD", *self._git.coming())]
-        head, *coming = self._git.blobs(specs)
+        head, *coming = self._blobs(specs)
         manifests = [_read_blob(HEAD, head)] if head is not None else []
         for blob in coming:
             # A side that cannot be read brought nothing: whoever merges has settled that already.

@@ -109,7 +109,7 @@ def test_prune_with_nothing_old_changes_nothing(ana: Clone) -> None:
 def test_delete_marks_and_publish_leaves_tombstones(world: World, ana: Clone) -> None:
     ana.data("delete", "a.csv", "--yes", "-m", "wrong units")
     assert ana.manifest()["datasets"]["a.csv"]["state"] == "deleting"
-    assert "deleting" in ana.data("status").out
+    assert "To be deleted" in ana.data("status").out
     assert "/a.csv" in ana.read(".gitignore").decode()
     land(world, ana)
     dataset = ana.manifest()["datasets"]["a.csv"]

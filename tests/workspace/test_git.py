@@ -58,8 +58,9 @@ def test_a_blob_of_gigabytes_takes_no_memory(clone: Clone, git: Git) -> None:
         file.truncate(64 << 20)
     clone.git("-c", "core.bigFileThreshold=1m", "add", "-f", "manifest.json")
     tracemalloc.start()
-    with pytest.raises(ManifestError):
+    with pytest.raises(ManifestError, match="nothing was changed") as raised:
         Manifests(git, clone.path / ".git" / "data").several([INDEX])
+    assert raised.value.hints
     with pytest.raises(ManifestError, match="bytes"):
         Manifests(git, clone.path / ".git" / "data").current()
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
