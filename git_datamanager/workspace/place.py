@@ -102,8 +102,5 @@ def _fill(file: BinaryIO, fill: Fill, path: Path) -> None:
         file.flush()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(
-                f"no space left for {path}: the old file was left as it is",
-                hints=[f"df -h {os.fspath(path.parent)}"],
-            ) from error
+            raise DataError(f"no space left for {path}: the file was left as it is") from error
         raise

@@ -15,6 +15,8 @@ from tests.bad.running import TOOL, needs_strace, start
 from tests.bad.scene import Scene, Still, refused
 from tests.world import Done
 
+pytestmark = pytest.mark.slow
+
 SIZE = 4 << 20
 
 
@@ -170,7 +172,7 @@ def test_two_adds_at_once_leave_two_entries(scene: Scene):
     rounds_of_two_adds(scene, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_adds_at_once_leave_two_entries_twenty_times(scene: Scene):
     rounds_of_two_adds(scene, 20)
 

@@ -12,6 +12,8 @@ import pytest
 from tests.bad.scene import Scene, Still, refused, silent
 from tests.world import Clone, Done
 
+pytestmark = pytest.mark.slow
+
 PASTE = "git config data.remote.staging.url "
 
 

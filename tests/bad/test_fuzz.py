@@ -56,7 +56,7 @@ def test_words_at_random_end_with_a_documented_exit_code(tracked: Scene, capsys,
     assert tracked.object("staging", tracked.ana.versions("a.csv")[0]["oid"]).read_bytes() == published
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(2, 10))
 def test_many_words_at_random_end_with_a_documented_exit_code(tracked: Scene, capsys, monkeypatch, seed: int):
     play(tracked, seed, 250, capsys, monkeypatch)

@@ -15,6 +15,8 @@ from tests.bad.running import Running, needs_strace, start, strace, temps
 from tests.bad.scene import Scene, Still, copy
 from tests.world import Clone, Done
 
+pytestmark = pytest.mark.slow
+
 BIG = 4 << 20
 
 
@@ -87,7 +89,7 @@ def test_ctrl_c_in_pull_keeps_the_old_file(big: Scene):
     assert (ben.path / "big.bin").stat().st_size == BIG
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ctrl_c_in_a_parallel_pull_stops_all_of_it(big: Scene):
     for n in range(5):
         big.add(f"d{n}.bin", os.urandom(BIG), push=n == 4)
@@ -101,7 +103,7 @@ def test_ctrl_c_in_a_parallel_pull_stops_all_of_it(big: Scene):
     assert len(list(ben.path.glob("d*.bin"))) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ctrl_c_in_publish_leaves_it_pending_or_live_and_the_next_run_ends_it(big: Scene):
     oid = big.add("big.bin", os.urandom(BIG))
     still = Still(big)
@@ -145,7 +147,7 @@ def test_ctrl_c_is_noted_in_the_journal_as_cancelled(big: Scene):
         assert journal.execute("SELECT verb, outcome FROM operations").fetchall() == [("add", "cancelled")]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "words", [["add", "new.csv"], ["upload"], ["pull"], ["publish"], ["status"]], ids=" ".join
 )

@@ -19,6 +19,8 @@ from tests.bad.running import needs_strace, start, strace, temps
 from tests.bad.scene import TEMP, Scene, copy, silent
 from tests.world import Clone
 
+pytestmark = pytest.mark.slow
+
 CALLS = (
     "rename",
     "renameat",
@@ -191,14 +193,14 @@ def test_killed_at_its_first_rename_a_verb_ends_right_when_run_again(
     assert sweep(tracked, tmp_path / "runs", verb, [("rename", 1)]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("verb", VERBS)
 def test_killed_anywhere_a_verb_ends_right_when_run_again(tracked: Scene, tmp_path: Path, verb: str):
     kills = sweep(tracked, tmp_path / "runs", verb, None)
     assert kills >= 8, "too few places were met: the sweep sweeps nothing"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("verb", VERBS)
 def test_killed_at_any_time_a_verb_ends_right_when_run_again(tracked: Scene, tmp_path: Path, verb: str):
     """The clock as a second opinion: delays spread over the whole run."""

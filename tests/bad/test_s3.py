@@ -10,7 +10,7 @@ from tests.bad.scene import Scene, Still, refused, silent
 from tests.s3server import KEYS
 from tests.storage.faultproxy import FaultProxy, cut_body, error, hang_up, lose_answer
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
 def address(endpoint: str, bucket: str, role: str) -> str:
@@ -151,7 +151,7 @@ def test_a_body_cut_short_is_fetched_again_and_never_seen(s3: Scene, proxy: Faul
     assert all(fault.times == 0 for fault in proxy.faults)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_bodies_that_are_always_cut_leave_the_old_file(s3: Scene, proxy: FaultProxy):
     s3.ana.data("upload")
     s3.add("a.csv", os.urandom(100_000))
@@ -166,7 +166,7 @@ def test_bodies_that_are_always_cut_leave_the_old_file(s3: Scene, proxy: FaultPr
     assert s3.ana.read("a.csv") == b"1\n"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_wrong_bytes_of_the_right_size_are_never_published(s3: Scene, s3_endpoint: str, s3_bucket: str):
     import boto3
 

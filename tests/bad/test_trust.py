@@ -7,6 +7,8 @@ import pytest
 
 from tests.bad.scene import Scene, Still, refused, silent
 
+pytestmark = pytest.mark.slow
+
 STORE_VERBS = (["pull"], ["upload"], ["publish"], ["status", "--remote"], ["fsck", "--remote"], ["verify"])
 
 
@@ -239,7 +241,7 @@ def canaries() -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("trace", ["", "2"])
 def test_secrets_appear_nowhere(tracked: Scene, thief: Listener, trace: str):
     """S24: not in output, logs, journal, crash report or any file, whatever goes wrong."""

@@ -8,6 +8,8 @@ import pytest
 from git_datamanager import hook_talk
 from tests.world import Clone, World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clone(world: World) -> Clone:

@@ -142,7 +142,7 @@ def test_the_shipped_file_and_the_printed_lines_agree() -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_framework_builds_its_own_environment(clone: Clone, tmp_path: Path) -> None:
     probe = [
         sys.executable,

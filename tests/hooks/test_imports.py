@@ -18,6 +18,8 @@ HEAVY = {"click", "pydantic", "boto3", "botocore", "pygit2", "duckdb", "filelock
 REPORT = """\
 import json, sys
 from git_datamanager import __main__ as program
+
+pytestmark = pytest.mark.slow
 sys.argv[0:1] = ["git-data"]
 code = program.main()
 print(json.dumps([code, sorted(set(sys.modules) & set({heavy!r}))]))

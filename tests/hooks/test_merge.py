@@ -14,6 +14,8 @@ from git_datamanager.ops.mergefile import resolve, split_conflicts
 from tests.hooks.conftest import path_without_tool
 from tests.world import Clone, World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clone(world: World) -> Clone:
