@@ -10,7 +10,7 @@ import pytest
 from git_datamanager import __version__
 from git_datamanager.workspace.hook_recipes import framework
 from tests.conftest import REPOSITORY
-from tests.world import Clone, World
+from tests.world import Clone, World, new_world
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +22,12 @@ def system(text: str) -> str:
     """The printed configuration, with the program that is installed already."""
     lines = [line for line in text.splitlines() if "additional_dependencies" not in line]
     return "\n".join(lines).replace("language: python", "language: system") + "\n"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Stores at absolute places, and no clone yet."""
+    return new_world(tmp_path / "world")
 
 
 @pytest.fixture

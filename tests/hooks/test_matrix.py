@@ -9,9 +9,15 @@ import pytest
 
 from git_datamanager.workspace.hook_shims import EVENTS
 from tests.hooks.conftest import path_without_tool
-from tests.world import Clone, World
+from tests.world import Clone, World, new_world
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Stores at absolute places, and no clone yet."""
+    return new_world(tmp_path / "world")
 
 
 @pytest.fixture
