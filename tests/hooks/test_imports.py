@@ -14,12 +14,12 @@ from git_datamanager import hook
 from tests.hooks.conftest import Stub, path_without_tool, write_program
 from tests.world import Clone, World
 
+pytestmark = pytest.mark.slow
+
 HEAVY = {"click", "pydantic", "boto3", "botocore", "pygit2", "duckdb", "filelock", "rich", "asyncio"}
 REPORT = """\
 import json, sys
 from git_datamanager import __main__ as program
-
-pytestmark = pytest.mark.slow
 sys.argv[0:1] = ["git-data"]
 code = program.main()
 print(json.dumps([code, sorted(set(sys.modules) & set({heavy!r}))]))

@@ -300,6 +300,7 @@ class TestLostAnswers:
         assert faulty.stat_object(KEY) is None
 
 
+@pytest.mark.slow
 class TestErrors:
     @pytest.mark.parametrize(
         ("status", "code", "kind"),
