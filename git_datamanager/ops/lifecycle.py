@@ -6,6 +6,7 @@ import shlex
 import stat as stat_module
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from git_datamanager import fsio
@@ -104,8 +105,11 @@ def remove(manager: DataManager, names: Sequence[str], *, dry_run: bool = False)
 def move(manager: DataManager, old: str, new: str, *, dry_run: bool = False) -> Change:
     """Give a dataset another name; its versions, their ids, the file and the ignore line follow.
 
+    A `new` that is a folder, or ends with a slash, takes the file in under its own name (as git mv).
     Run again after it was killed it finishes what it began.
     """
+    if new.endswith("/") or Path(new).is_dir():
+        new = str(Path(new, PurePosixPath(old).name))
     target = check_name(select.name_of(manager, new))
     with manager.manifests.lock():  # what is looked at here holds until the file has moved
         before = manager.manifests.current()

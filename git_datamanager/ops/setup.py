@@ -173,11 +173,13 @@ def _gitdata(git: Git, top: Path, stores: dict[str, str]) -> bytes:
 
 
 def _trust(git: Git, stores: dict[str, str], given: dict[str, str | None]) -> None:
-    """What the user named here needs no second question; nor do the folders just created."""
+    """What the user named here needs no second question; nor do the folders just created. Where a
+    tracked file adds an endpoint to what was named, the whole address was not."""
     loaded = settings.load(git)
     remotes = DataManager(git, loaded).remotes
     for role, url in stores.items():
-        if _is_ours(git, role, url, given):
+        added = (loaded.setting(f"data.remote.{role}.{key}") for key in ("endpoint", "region", "accountId"))
+        if _is_ours(git, role, url, given) and not any(s is not None and s.is_tracked for s in added):
             remotes.trust.confirm(remotes.remote(role))
 
 

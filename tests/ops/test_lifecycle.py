@@ -295,6 +295,14 @@ def test_hints_are_quoted_for_the_shell(ana: Clone) -> None:
     assert f"git data pull {shlex.quote(name)} " in ana.data("rollback", name, "--to", "v1").err
 
 
+@pytest.mark.parametrize("folder", ["prices", "prices/"])
+def test_mv_into_a_folder_keeps_the_files_own_name(ana: Clone, folder: str) -> None:
+    (ana.path / "prices").mkdir()
+    ana.data("mv", "a.csv", folder)
+    assert ana.read("prices/a.csv") == b"3\n"
+    assert list(ana.manifest()["datasets"]) == ["prices/a.csv"]
+
+
 def test_rm_cached_hides_and_add_brings_back(world: World, ana: Clone) -> None:
     before = ana.versions("a.csv")
     ana.data("rm", "--cached", "a.csv")

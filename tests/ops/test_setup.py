@@ -54,3 +54,11 @@ def test_what_stands_is_not_marked(world: World) -> None:
     marker.unlink()
     ana.data("init")
     assert not marker.exists()
+
+
+def test_an_endpoint_that_only_a_tracked_file_adds_is_not_trusted_with_the_bucket(bare: Clone) -> None:
+    bare.write(".gitdata", '[data "remote.staging"]\n\tendpoint = http://127.0.0.1:1\n')
+    bare.data("init", "--staging", "s3://bucket/staging", "--production", "s3://bucket/production")
+    bare.write("a.csv", "1")
+    bare.data("add", "a.csv")
+    assert "git data trust" in bare.data("upload", code=4).err
