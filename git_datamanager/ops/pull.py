@@ -210,10 +210,15 @@ def _write_out(
         return Pulled(name, version, Outcome.PLANNED, path, reader.first_source())
     with _open_target(target) as folder:
         occupied = folder.stat() is not None or bool(logs)
-        kept, _ = place.put(
-            folder, path, before, reader.fill, mode=fsio.default_mode(),
-            preserve=lambda: _keep_aside(manager, folder) if occupied else None,
-        )  # fmt: skip
+        try:
+            kept, _ = place.put(
+                folder, path, before, reader.fill, mode=fsio.default_mode(),
+                preserve=lambda: _keep_aside(manager, folder) if occupied else None,
+            )  # fmt: skip
+        except DirtyFile:
+            if snapshot.live_logs(path) or not _has_bytes(path, version):
+                raise
+            return Pulled(name, version, Outcome.CURRENT, path, None)  # another command was quicker
     manager.progress(Event(Kind.DONE, name))
     return Pulled(name, version, Outcome.PULLED, path, reader.used, kept)
 

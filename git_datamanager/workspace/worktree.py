@@ -162,19 +162,28 @@ class WorkTree:
         before = self.check(name, known, force=force)
         with self.open_folder(name, create=True) as folder:
             fsio.sweep(folder.path)
-            kept, stamp = place.put(
-                folder,
-                self.path(name),
-                before.stamp,
-                fill,
-                mode=_mode(folder.stat()),
-                preserve=lambda: self._preserve(folder, before, known),
-            )
+            try:
+                kept, stamp = place.put(
+                    folder,
+                    self.path(name),
+                    before.stamp,
+                    fill,
+                    mode=_mode(folder.stat()),
+                    preserve=lambda: self._preserve(folder, before, known),
+                )
+            except DirtyFile:
+                if not self._has(name, oid):
+                    raise
+                return None  # another command put the same bytes there first
         if before.oid is not None:
             self.cache.seal(before.oid)
         if stamp is not None:
             self.states.put(name, oid, oid.hex, stamp, vouch=True)
         return kept
+
+    def _has(self, name: str, oid: Oid) -> bool:
+        seen = self.look(name)
+        return seen.what is What.FILE and seen.oid == oid and not seen.is_live
 
     def take_away(self, name: str, oid: Oid) -> bool:
         """Move a clean file into the cache, as Git removes what a commit no longer has."""

@@ -68,6 +68,26 @@ def test_a_path_that_changes_while_the_bytes_are_fetched_is_left_alone(work: Wor
         assert path.read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("stood", [True, False])
+def test_another_command_that_puts_the_same_bytes_there_first_is_as_good(
+    work: WorkTree, tmp_path: Path, *, stood: bool
+) -> None:
+    path = work.path("a")
+    if stood:
+        path.write_bytes(OLD)
+    cache = Cache(tmp_path / "data" / "cache", "auto", lambda: 1 << 30, lambda _: False)
+    other = WorkTree(work.top, StateCache(tmp_path / "data" / "state.db"), cache, lambda _: None)
+
+    def late(target: BinaryIO) -> None:
+        target.write(NEW)
+        other.materialise("a", Oid.of(NEW), fill(NEW), known={Oid.of(OLD)})
+
+    assert work.materialise("a", Oid.of(NEW), late, known={Oid.of(OLD)}) is None
+    assert path.read_bytes() == NEW
+    assert work.look("a").oid == Oid.of(NEW)
+    assert sorted(p.name for p in work.top.iterdir()) == ["a"]
+
+
 def test_a_record_belongs_to_the_instant_before_reading(
     work: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
