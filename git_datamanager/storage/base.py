@@ -69,8 +69,8 @@ class StorageAdapter(Protocol):
 
     `Unreachable` where trying again may help, `Forbidden` and `NoCredentials` for rights,
     `ObjectMissing` for an absent object, `PreconditionFailed` for a broken expectation,
-    `OutcomeUnknown` where a conditional write may or may not have happened. An unconditional one does
-    no harm when it is sent again, so a lost answer is plain `Unreachable` there.
+    `OutcomeUnknown` where a conditional write or deletion may or may not have happened. An unconditional
+    one does no harm when it is sent again, so a lost answer is plain `Unreachable` there.
     Keys are relative, printable ASCII without backslash, `/`-separated, at most 1024 long, without a dot
     in front and without empty, `.` and `..` parts (ValueError else). No key is a folder of another.
     Safe to use from several threads.
@@ -140,7 +140,16 @@ class StorageAdapter(Protocol):
         """Remove it; an absent object is no error.
 
         A condition is checked just before, and again by stores that know conditions of deletions: where
-        they do not, somebody may write in between.
+        they do not, somebody may write in between. A conditional deletion is sent at most once per call,
+        apart from requests the store refused: a late repetition would hit whatever bears the name by
+        then, and equal bytes have equal ETags. Where its answer is lost, an object that is gone is
+        deleted, and one that is still there raises OutcomeUnknown.
+        """
+
+    def clock(self) -> float:
+        """The store's own time now, in seconds since the epoch; ages are told by it, never by ours.
+
+        Whole seconds may do. It is the clock of `Stat.modified`.
         """
 
     def capabilities(self) -> Capabilities:

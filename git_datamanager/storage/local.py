@@ -9,17 +9,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import time_ns
 from typing import BinaryIO
 
 from git_datamanager import fsio
 from git_datamanager.errors import (
-    DataError,
-    Forbidden,
     Locked,
     ObjectMissing,
     PreconditionFailed,
-    Unreachable,
 )
 from git_datamanager.storage.base import (
     ANYTHING,
@@ -33,7 +29,16 @@ from git_datamanager.storage.base import (
 )
 from git_datamanager.storage.body import Window
 from git_datamanager.storage.keys import check_key, check_prefix, check_range
-from git_datamanager.storage.localfile import Place, etag_of, stat_of
+from git_datamanager.storage.localfile import (
+    Place,
+    Source,
+    check_root,
+    clock_of,
+    etag_of,
+    in_words,
+    stamp,
+    stat_of,
+)
 from git_datamanager.storage.source import Measured
 from git_datamanager.storage.wrappers import innermost
 
@@ -42,7 +47,6 @@ LOCK_TIMEOUT = 60.0
 """Seconds; the lock is held for a look and a rename, so a longer wait means a process that hangs."""
 _DAY = 86400
 _NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
-_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 def create(root: Path) -> "LocalStore":
@@ -97,7 +101,7 @@ class LocalStore:
         advance: Advance = no_advance,
     ) -> Stat:
         check_key(key)
-        reading = _Source(source)
+        reading = Source(source)
         measured = Measured(reading, size, sha256)  # type: ignore[arg-type] # it reads, and no more
         self._sweep()
         with self._told(reading), fsio.new_temp(self._root) as (file, temp):
@@ -123,7 +127,7 @@ class LocalStore:
         if not isinstance(origin, LocalStore):
             return None
         opened, found = origin._open(source_key)  # noqa: SLF001 -- of the same class
-        reading = _Source(opened)
+        reading = Source(opened)
         self._sweep()
         told = origin._told()  # noqa: SLF001
         with opened, told, self._told(reading), fsio.new_temp(self._root) as (file, temp):
@@ -155,6 +159,11 @@ class LocalStore:
             except FileNotFoundError:
                 self._check_root()
 
+    def clock(self) -> float:
+        """The file system's time, which on a network is another machine's; ours where nobody may write."""
+        with self._told():
+            return clock_of(self._root)
+
     def capabilities(self) -> Capabilities:
         """By construction: os.link refuses a taken name, and bytes are hashed before they get one."""
         return Capabilities(conditional_put=True, checks_sha256=True)
@@ -162,8 +171,7 @@ class LocalStore:
     def _keep(self, file: BinaryIO, temp: Path, key: str, expect: Expect) -> Stat:
         """Make the finished temporary file durable, then visible."""
         file.flush()
-        now = time_ns()  # the kernel's own stamp may be 4 ms coarse, too coarse for an ETag
-        os.utime(temp, ns=(now, now))
+        stamp(file, temp)
         temp.chmod(self._mode)
         fsio.fsync_file(file.fileno())
         written = os.fstat(file.fileno())
@@ -273,8 +281,7 @@ class LocalStore:
                 fsio.sweep(self._root, age=_DAY)
 
     def _check_root(self) -> None:
-        if not self._root.is_dir():
-            raise Unreachable(f"the folder {self._root} does not exist")
+        check_root(self._root)
 
     def _missing(self, key: str) -> ObjectMissing:
         return ObjectMissing(f"{self.url} does not hold {key}")
@@ -283,36 +290,11 @@ class LocalStore:
         return PreconditionFailed(f"{self.url} does not hold the expected object under {key}")
 
     @contextmanager
-    def _told(self, reading: "_Source | None" = None) -> Iterator[None]:
+    def _told(self, reading: "Source | None" = None) -> Iterator[None]:
         """Tell operating system errors in the tool's own words, but for those of a source."""
         try:
             yield
         except OSError as error:
             if reading is not None and error is reading.failure:
                 raise
-            raise self._in_words(error) from error
-
-    def _in_words(self, error: OSError) -> DataError:
-        if isinstance(error, PermissionError):
-            return Forbidden(f"no permission in {self._root}: {error.strerror}")
-        if error.errno == errno.EROFS:
-            return Forbidden(f"{self._root} is read-only here: {error.strerror}")
-        if error.errno in _FULL:
-            return DataError(f"no space left in {self._root}: nothing was stored")
-        self._check_root()
-        return Unreachable(f"{self._root}: {error.strerror or error}")
-
-
-class _Source:
-    """Reads what is to be stored, and remembers its failure: that one is not the store's."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.failure: OSError | None = None
-
-    def read(self, count: int) -> bytes:
-        try:
-            return self._stream.read(count)
-        except OSError as error:
-            self.failure = error
-            raise
+            raise in_words(error, self._root) from error

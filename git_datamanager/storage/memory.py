@@ -5,7 +5,7 @@ import io
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
@@ -39,7 +39,9 @@ class MemoryStore:
     _stores: ClassVar[dict[str, "MemoryStore"]] = {}
     _stores_lock: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, name: str = "unnamed") -> None:
+    def __init__(self, name: str = "unnamed", *, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        """Also the time of every object: a test may turn it."""
         self._name = name
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
@@ -133,7 +135,7 @@ class MemoryStore:
         digest = hashlib.sha256(data).hexdigest()
         with self._lock:
             self._check(key, expect)
-            stat = Stat(key, len(data), f'"{next(self._etags)}"', time.time(), digest)
+            stat = Stat(key, len(data), f'"{next(self._etags)}"', self.clock(), digest)
             self._held[key] = _Held(stat, data, presentation or Presentation())
         return stat
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
 from git_datamanager.errors import DataError, ObjectMissing, PreconditionFailed, Unreachable
-from git_datamanager.storage import s3copy, s3errors, s3multipart, s3request
+from git_datamanager.storage import s3copy, s3delete, s3errors, s3multipart, s3request
 from git_datamanager.storage.base import (
     ANYTHING,
     Advance,
@@ -244,17 +244,10 @@ class S3Store:
             return
         if found.etag != expect.etag:
             raise self._other(key)
-        settle(lambda: self._delete(key, found.etag), lambda: self._bucket.stat(key) is None or None)
+        s3delete.delete(self._bucket, key, found.etag)
 
-    def _delete(self, key: str, etag: str) -> bool:
-        try:
-            with self._guard(key, conditional=True):
-                self._bucket.once.delete_object(**self._bucket.at(key), IfMatch=etag)
-        except ObjectMissing:  # somebody else was quicker: it is gone, which was asked for
-            return True
-        except s3errors.NotKnown:  # no such condition here: the look just before is all there is
-            self.delete_object(key)
-        return True
+    def clock(self) -> float:
+        return self._bucket.clock()
 
     def capabilities(self) -> Capabilities:
         with self._probing:

@@ -70,6 +70,22 @@ class Bucket:
         is_ours = answer is not None and answer.get("Metadata", {}).get(NONCE) == nonce
         return self._stat_of(key, answer) if is_ours else None
 
+    def clock(self) -> float:
+        """The Date of an answer, whether or not there is an object and whoever may see it."""
+        with self.guard(""):
+            return _date_of(self._any_head(), self.url)
+
+    def _any_head(self) -> Any:
+        """The metadata of an answer to a HEAD that reads nothing; 403 and 404 will do."""
+        errors = self.steady.exceptions
+        try:
+            return self.steady.head_object(**self.at("probe/clock"))["ResponseMetadata"]
+        except errors.ClientError as error:
+            answer = error.response["ResponseMetadata"]
+            if answer["HTTPStatusCode"] not in (403, 404):
+                raise
+            return answer
+
     def list(self, prefix: str) -> Iterator[Stat]:
         """Everything below a prefix that has a key's name."""
         with self.guard(prefix):
@@ -142,6 +158,15 @@ def _sha256(answer: Any) -> str | None:
     if answer.get("ChecksumType") != "FULL_OBJECT":
         return None
     return hex_of(answer.get("ChecksumSHA256"))
+
+
+def _date_of(answer: Any, url: str) -> float:
+    """DataError where a store does not tell its time: nothing may be judged old then."""
+    date = answer.get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        raise DataError(f"{url}: the store does not tell its time (no Date in its answer)") from None
 
 
 def _seconds(date: str | None) -> float:

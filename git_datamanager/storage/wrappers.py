@@ -75,6 +75,9 @@ class Wrapper:
     def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
         self.inner.delete_object(key, expect=expect)
 
+    def clock(self) -> float:
+        return self.inner.clock()
+
     def capabilities(self) -> Capabilities:
         return self.inner.capabilities()
 
@@ -211,6 +214,9 @@ class Retrying(Wrapper):
 
     def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
         self._again(lambda: self.inner.delete_object(key, expect=expect))
+
+    def clock(self) -> float:
+        return self._again(self.inner.clock)
 
     def capabilities(self) -> Capabilities:
         return self._again(self.inner.capabilities)

@@ -294,6 +294,14 @@ class StoreContract:
         store.delete_object(KEY, expect=matching(second.etag))
         assert store.stat_object(KEY) is None
 
+    def test_the_clock_is_that_of_the_objects(self, store: StorageAdapter) -> None:
+        """Whole seconds and 4 ms ticks allowed for; reading it leaves nothing."""
+        before = store.clock()
+        written = put(store).modified
+        assert before - 1 <= written <= store.clock() + 1
+        store.delete_object(KEY)
+        assert list(store.list_objects("")) == []
+
     @pytest.mark.parametrize("key", [*BAD_KEYS, pytest.param("x" * 1025, id="long")])
     def test_a_bad_key_is_refused_everywhere(self, store: StorageAdapter, key: str) -> None:
         put(store, "good")

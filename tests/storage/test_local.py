@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from git_datamanager.errors import (
     PreconditionFailed,
     Unreachable,
 )
-from git_datamanager.storage import local
+from git_datamanager.storage import local, localfile
 from git_datamanager.storage.base import ABSENT, matching
 from git_datamanager.storage.local import LocalStore, create
 from tests.storage.contract import DATA, KEY, StoreContract, get, put
@@ -268,12 +269,12 @@ def test_a_copy_names_the_store_that_failed(
 ) -> None:
     monkeypatch.setattr(fsio, "reflink", lambda *_: False)
     etag = put(store).etag
-    monkeypatch.setattr(local._Source, "read", lambda self, _: _fail(self))
+    monkeypatch.setattr(localfile.Source, "read", lambda self, _: _fail(self))
     with pytest.raises(Unreachable, match=str(tmp_path / "store")):
         create(tmp_path / "target").copy_object(store, KEY, KEY, source_etag=etag)
 
 
-def _fail(source: local._Source) -> bytes:
+def _fail(source: localfile.Source) -> bytes:
     source.failure = OSError(errno.EIO, "Input/output error")
     raise source.failure
 
@@ -295,3 +296,33 @@ def test_the_module_is_light() -> None:
     heavy = {"filelock", "asyncio", "boto3", "botocore", "urllib3", "pydantic", "click"}
     code = f"import git_datamanager.storage.local, sys; print({heavy!r} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+def test_the_clock_is_that_of_the_file_system(
+    store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose own clock is a year late sees ages as everybody else does."""
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    monkeypatch.setattr(localfile, "time", lambda: 0.0)
+    written = put(store)
+    assert store.clock() > 1.7e9
+    assert abs(store.clock() - written.modified) < 1
+    assert [path.name for path in root.iterdir() if path.name.startswith(fsio.TEMP_PREFIX)] == []
+
+
+def test_the_clock_of_a_folder_nobody_may_write(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fsio, "new_temp", _refuse(errno.EROFS))
+    monkeypatch.setattr(localfile, "time", lambda: 1234.0)
+    assert store.clock() == 1234.0
+
+
+def test_the_clock_of_no_folder(root: Path) -> None:
+    with pytest.raises(Unreachable):
+        LocalStore(root).clock()
+
+
+def _refuse(number: int) -> Callable[..., object]:
+    def refuse(*_: object, **__: object) -> object:
+        raise OSError(number, os.strerror(number))
+
+    return refuse

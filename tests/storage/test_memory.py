@@ -32,3 +32,11 @@ def test_a_presentation_is_kept() -> None:
     store = MemoryStore()
     store.write_object(KEY, io.BytesIO(b""), 0, presentation=Presentation("text/csv", "a.csv"))
     assert store.presentation(KEY) == ("text/csv", "a.csv")
+
+
+def test_the_clock_can_be_set() -> None:
+    now = 1000.0
+    store = MemoryStore(clock=lambda: now)
+    assert put(store).modified == store.clock() == 1000.0
+    now += 86400
+    assert store.clock() - store.stat_object(KEY).modified == 86400

@@ -28,6 +28,7 @@ from git_datamanager.storage import s3copy, s3multipart
 from git_datamanager.storage.base import ABSENT, Capabilities, Presentation, matching
 from git_datamanager.storage.s3 import Login, S3Store
 from git_datamanager.storage.s3request import MIB, Sizes
+from git_datamanager.storage.wrappers import Retrying
 from tests.s3server import KEYS
 from tests.storage.contract import DATA, KEY, StoreContract, get, put, sha256
 from tests.storage.faultproxy import FaultProxy, cut_body, drop_header, error, hang_up, lose_answer
@@ -288,6 +289,39 @@ class TestLostAnswers:
         faulty.delete_object(KEY, expect=matching(etag))
         assert faulty.stat_object(KEY) is None
 
+    @pytest.mark.parametrize("act", [hang_up, error(500, "InternalError"), error(504, "")])
+    @pytest.mark.parametrize("knows_conditions", [True, False])
+    def test_an_unknown_deletion_is_not_repeated(
+        self, faulty: S3Store, proxy: FaultProxy, act: Any, knows_conditions: bool
+    ) -> None:
+        """Coming late, it would hit equal bytes that somebody has put back."""
+        etag = put(faulty).etag
+        if not knows_conditions:
+            proxy.on("DELETE", error(501, "NotImplemented"))
+        proxy.on("DELETE", act, times=9)
+        with pytest.raises(OutcomeUnknown):
+            Retrying(faulty, sleep=lambda _: None).delete_object(KEY, expect=matching(etag))
+        assert proxy.count("DELETE") == (1 if knows_conditions else 2)
+
+    def test_a_lost_deletion_that_nobody_can_check(self, faulty: S3Store, proxy: FaultProxy) -> None:
+        etag = put(faulty).etag
+
+        def lose(handler: Any) -> None:
+            lose_answer(handler)
+            proxy.on("HEAD", error(403, "AccessDenied"), times=9)
+            proxy.on("GET", error(403, "AccessDenied"), times=9)
+
+        proxy.on("DELETE", lose)
+        with pytest.raises(OutcomeUnknown):
+            faulty.delete_object(KEY, expect=matching(etag))
+
+    def test_a_refused_deletion_is_tried_again(self, faulty: S3Store, proxy: FaultProxy) -> None:
+        etag = put(faulty).etag
+        proxy.on("DELETE", error(503, "SlowDown"), times=2)
+        Retrying(faulty, sleep=lambda _: None).delete_object(KEY, expect=matching(etag))
+        assert proxy.count("DELETE") == 3
+        assert faulty.stat_object(KEY) is None
+
     def test_a_plain_write_is_repeated_by_the_client(self, faulty: S3Store, proxy: FaultProxy) -> None:
         proxy.on("PUT", lose_answer)
         put(faulty)
@@ -400,6 +434,27 @@ class TestErrors:
         assert bucket.written(KEY, 1, {**answer, "ChecksumType": "FULL_OBJECT"}).sha256 == "0" * 64
         assert bucket.written(KEY, 1, {**answer, "ChecksumType": "COMPOSITE"}).sha256 is None
         assert bucket.written(KEY, 1, answer).sha256 is None
+
+
+class TestClock:
+    DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+    @pytest.mark.parametrize("status", [200, 403, 404])
+    def test_the_date_of_any_answer(self, faulty: S3Store, proxy: FaultProxy, status: int) -> None:
+        proxy.on("HEAD", lambda handler: handler.answer(status, {"Date": self.DATE}, b""))
+        assert faulty.clock() == 784111777
+        assert proxy.count("HEAD") == 1
+
+    @pytest.mark.parametrize("date", ["", "yesterday", "Sun, 99 Nov 1994 08:49:37 GMT"])
+    def test_no_date_no_time(self, faulty: S3Store, proxy: FaultProxy, date: str) -> None:
+        proxy.on("HEAD", lambda handler: handler.answer(404, {"Date": date}, b""))
+        with pytest.raises(DataError, match="does not tell its time"):
+            faulty.clock()
+
+    def test_a_failing_store_tells_no_time(self, faulty: S3Store, proxy: FaultProxy) -> None:
+        proxy.on("HEAD", error(500, ""), times=9)
+        with pytest.raises(Unreachable):
+            faulty.clock()
 
 
 class TestProbe:

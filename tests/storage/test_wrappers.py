@@ -44,6 +44,10 @@ class Failing(Wrapper):
         self._fail()
         return super().write_object(key, source, size, **more)
 
+    def clock(self) -> float:
+        self._fail()
+        return super().clock()
+
     def list_objects(self, prefix: str) -> Iterator[Stat]:
         for stat in super().list_objects(prefix):
             self._fail()
@@ -141,3 +145,9 @@ def test_the_innermost_store() -> None:
 
 def test_a_read_only_store_proves_nothing() -> None:
     assert ReadOnly(MemoryStore()).capabilities() == (False, False)
+
+
+def test_the_clock_is_asked_again() -> None:
+    inner = Failing(BUSY)
+    assert retrying(inner).clock() > 1.7e9
+    assert inner.calls == 2
