@@ -1,5 +1,7 @@
 """git data verify, fsck."""
 
+from typing import Any
+
 import click
 
 from git_datamanager.cli import options, render
@@ -9,17 +11,42 @@ from git_datamanager.ops.fsck import Checked, Verdict
 from git_datamanager.ops.verify import NEEDS, Finding, Right, Verification
 
 
+class _RoleName(click.Choice[str]):
+    """The roles; whom a role is for is understood as its name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert({"publisher": "publish", "cleaner": "cleanup"}.get(value, value), param, ctx)
+
+
 @click.command(context_settings=HELP)
-@click.option("--role", type=click.Choice(list(NEEDS)), default="developer", show_default=True,
-              help="Whose rights to measure against.")  # fmt: skip
+@click.option("--role", type=_RoleName(list(NEEDS)),
+              help="Whose rights to measure (developer), or whose policy to print (all).")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="Send no request that could change anything.")
+@click.option("--policies", "service", type=click.Choice(["aws", "r2", "minio"]),
+              help="Print least-privilege policies for the configured buckets; sends nothing.")  # fmt: skip
 @options.json_output
 @options.talk
-def verify(role: str, read_only: bool, as_json: bool) -> int:
-    """Measure what the current credentials may do on both stores.
+def verify(role: str | None, read_only: bool, service: str | None, as_json: bool) -> int:
+    """Measure what the current credentials may do on both stores, or print the policies for it.
 
     Exit 4 when the role lacks a right it needs; a warning where it has one it should not have.
     """
+    if service is not None:
+        return _policies(service, role, as_json=as_json)
+    return _verify(role or "developer", read_only=read_only, as_json=as_json)
+
+
+def _policies(service: str, role: str | None, *, as_json: bool) -> int:
+    from git_datamanager.cli.policies import print_policies
+    from git_datamanager.ops.policies import policies
+
+    with manager() as data:
+        made = policies(data, service, role)
+    print_policies(made, as_json=as_json)
+    return 0
+
+
+def _verify(role: str, *, read_only: bool, as_json: bool) -> int:
     from git_datamanager.ops.verify import verify as verb
 
     with manager() as data:
