@@ -4,13 +4,13 @@ Stores trust nobody and are trusted by nobody; a size and a SHA-256 decide.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import BinaryIO, NamedTuple
 
 from git_datamanager import fsio
-from git_datamanager.errors import Corrupt, DataError, Forbidden, ObjectMissing, PreconditionFailed
-from git_datamanager.model.layout import object_key, receipt_key
+from git_datamanager.errors import Corrupt, Forbidden, ObjectMissing, PreconditionFailed
+from git_datamanager.model.layout import object_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.storage.base import (
     ABSENT,
@@ -36,8 +36,11 @@ Opener = Callable[[], AbstractContextManager[BinaryIO]]
 class Verified(NamedTuple):
     """An object whose bytes were checked, and how; `etag` pins the very object that was."""
 
+    key: str
     etag: str
     level: str
+    modified: float
+    """By the store's clock."""
 
 
 class ObjectStore:
@@ -47,8 +50,6 @@ class ObjectStore:
         self.adapter = adapter
         self.role = role
         self._probed: tuple[Capabilities | None] | None = None
-        self._keeps_receipts: bool | None = None
-        self._single_writer = False
 
     @property
     def url(self) -> str:
@@ -59,29 +60,51 @@ class ObjectStore:
         found = self.adapter.stat_object(object_key(oid))
         return found if found is not None and found.size == size else None
 
-    def verify(self, oid: Oid, size: int, *, advance: Advance = no_advance) -> Verified:
-        """Check all bytes of a stored object.
+    def verify(
+        self, oid: Oid, size: int | None = None, *, key: str | None = None, advance: Advance = no_advance
+    ) -> Verified:
+        """Check all bytes of a stored object, under its own key or another (the trash). Without `size`
+        the hash alone decides.
 
         A digest the store keeps counts only where it was seen refusing wrong ones; else the bytes are
         read, pinned by the ETag. Raises ObjectMissing, Corrupt.
         """
-        key = object_key(oid)
+        key = key or object_key(oid)
         found = self.adapter.stat_object(key)
         if found is None:
             raise self._missing(oid)
-        if found.size != size:
+        if size is not None and found.size != size:
             raise Corrupt(f"{self.role} holds {found.size} bytes under {oid}, the manifest says {size}")
+        level = SERVER
         if found.sha256 == oid.hex and (known := self._capabilities()) and known.checks_sha256:
-            advance(size)
-            return Verified(found.etag, SERVER)
-        with self.adapter.read_object(key, etag=found.etag) as body:
-            _checked_copy(body, None, oid, size, advance, self.role)
-        return Verified(found.etag, STREAMED)
+            advance(found.size)
+        else:
+            level = STREAMED
+            with self.adapter.read_object(key, etag=found.etag) as body:
+                _checked_copy(body, None, oid, found.size, advance, self.role)
+        return Verified(key, found.etag, level, found.modified)
 
-    def fetch(self, oid: Oid, size: int, target: BinaryIO, *, advance: Advance = no_advance) -> None:
+    def first_good(
+        self, oid: Oid, size: int, keys: Sequence[str], *, advance: Advance = no_advance
+    ) -> Verified:
+        """The first of these keys that holds the bytes. Raises Corrupt where one holds others and none
+        the right ones, else ObjectMissing."""
+        wrong: Corrupt | None = None
+        for key in keys:
+            try:
+                return self.verify(oid, size, key=key, advance=advance)
+            except ObjectMissing:
+                continue
+            except Corrupt as error:
+                wrong = wrong or error
+        raise wrong or self._missing(oid)
+
+    def fetch(
+        self, oid: Oid, size: int, target: BinaryIO, *, key: str | None = None, advance: Advance = no_advance
+    ) -> None:
         """Write the object's bytes to `target`, never more than `size`. Raises ObjectMissing, Corrupt."""
         try:
-            with self.adapter.read_object(object_key(oid)) as body:
+            with self.adapter.read_object(key or object_key(oid)) as body:
                 _checked_copy(body, target, oid, size, advance, self.role)
         except ObjectMissing as error:
             raise self._missing(oid) from error
@@ -123,7 +146,7 @@ class ObjectStore:
         presentation: Presentation | None,
         advance: Advance,
     ) -> Stat:
-        if self._ignores_conditions():
+        if expect != ANYTHING and self._ignores_conditions():
             expect = ANYTHING  # of two writers either one's bytes are right: they are named by their hash
         written = self.adapter.write_object(
             key, source, size, expect=expect, sha256=oid.hex, presentation=presentation, advance=advance
@@ -158,73 +181,20 @@ class ObjectStore:
         size: int,
         checked: Verified,
         *,
+        key: str | None = None,
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
     ) -> None:
-        """Copy the very object that was verified; inside the service where both stores share one."""
-        key = object_key(oid)
+        """Copy the very object that was verified, to its own key or to `key`; inside the service where both
+        stores share one. Raises PreconditionFailed where the source is another one by now."""
+        target = key or object_key(oid)
         copied = self.adapter.copy_object(
-            source.adapter, key, key, source_etag=checked.etag, presentation=presentation, advance=advance
-        )
+            source.adapter, checked.key, target,
+            source_etag=checked.etag, presentation=presentation, advance=advance,
+        )  # fmt: skip
         if copied is None:
-            with source.adapter.read_object(key, etag=checked.etag) as body:
-                self._write(key, body, oid, size, ANYTHING, presentation, advance)
-
-    def read_receipt(self, entry: str, limit: int) -> bytes | None:
-        """The receipt of an entry, at most `limit` bytes of it; None where there is none."""
-        try:
-            with self.adapter.read_object(receipt_key(entry), length=limit + 1) as body:
-                return body.read(limit + 1)
-        except ObjectMissing:
-            return None
-
-    def demand_conditions(self, *, single_writer: bool) -> None:
-        """Ask for create-only receipts before any are written (reliability.md 5.3). Where trying is not
-        allowed the first receipt tells. `single_writer`: the caller promises that nobody else writes.
-        """
-        self._single_writer = single_writer
-        if self._ignores_conditions() and not single_writer:
-            raise self._takes_all()
-
-    def write_receipt(self, entry: str, data: bytes) -> None:
-        """Create-only. Raises PreconditionFailed where the entry has a receipt already."""
-        ignores = self._ignores_conditions()
-        if ignores and not self._single_writer:
-            raise self._takes_all()
-        self._put_receipt(entry, data, ANYTHING if ignores else ABSENT)
-        if self._capabilities() is None and not self._single_writer:
-            self._prove(entry, data)
-
-    def _prove(self, entry: str, data: bytes) -> None:
-        """Send a receipt once more, which harms nobody: a store that takes it keeps no condition."""
-        if self._keeps_receipts is None:
-            try:
-                self._put_receipt(entry, data, ABSENT)
-            except PreconditionFailed:
-                self._keeps_receipts = True
-            else:
-                self._keeps_receipts = False
-        if not self._keeps_receipts:
-            raise self._takes_all()
-
-    def _put_receipt(self, entry: str, data: bytes, expect: Expect) -> None:
-        import io
-
-        self.adapter.write_object(
-            receipt_key(entry),
-            io.BytesIO(data),
-            len(data),
-            expect=expect,
-            sha256=hashlib.sha256(data).hexdigest(),
-            presentation=Presentation("application/json"),
-        )
-
-    def _takes_all(self) -> DataError:
-        return DataError(
-            f"{self.role} ({self.url}) takes a second create-only write: two runs of publish could not tell "
-            "who was first; nothing goes live",
-            hints=["git data publish --unsafe-single-writer   # if never two of them run at once"],
-        )
+            with source.adapter.read_object(checked.key, etag=checked.etag) as body:
+                self._write(target, body, oid, size, ANYTHING, presentation, advance)
 
     def _missing(self, oid: Oid) -> ObjectMissing:
         return ObjectMissing(f"{self.role} ({self.url}) does not hold {oid}")

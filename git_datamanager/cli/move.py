@@ -7,6 +7,7 @@ import click
 
 from git_datamanager.cli import clone, options, render
 from git_datamanager.cli.app import HELP, manager
+from git_datamanager.ops import finalize as finalizing
 from git_datamanager.ops import publish as publishing
 from git_datamanager.ops.branch import BOT_BRANCH
 from git_datamanager.ops.fetch import SOURCES
@@ -131,7 +132,7 @@ def _print_pulled(pulled: list[Pulled]) -> None:
 
 @click.command(context_settings=HELP)
 @click.option(
-    "--finalize", type=click.Choice(publishing.FINALIZE), default="commit", show_default=True,
+    "--finalize", type=click.Choice(finalizing.MODES), default="commit", show_default=True,
     help="How the manifest learns of it: a commit, a commit on a bot branch, not at all.",
 )  # fmt: skip
 @click.option("--branch", metavar="B", help="The branch that was merged into (default: the remote's own).")
@@ -206,7 +207,7 @@ def _print_report(report: publishing.Report) -> None:
     if report.commit is not None:
         where = report.branch if report.finalized == "commit" else BOT_BRANCH
         render.result(f"manifest finalized in {report.commit[:12]} on {render.clean(where)}")
-    if report.finalized is publishing.Finalized.COMMIT and report.remote:
+    if report.finalized is finalizing.Finalized.COMMIT and report.remote:
         render.hint("git pull   # brings the finalized manifest into a clone")
-    if report.finalized is publishing.Finalized.PROPOSED:
+    if report.finalized is finalizing.Finalized.PROPOSED:
         render.hint(f"open a pull request from {BOT_BRANCH} to {report.branch}")

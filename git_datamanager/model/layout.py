@@ -10,6 +10,11 @@ from git_datamanager.model.ulid import is_ulid
 
 CONTENT_PREFIXES = ("objects/", "zstd/", "delta/", "cuts/", "trees/", "packs/")
 PROBE_PREFIX = "probe/"
+OBJECTS, TRASH, RECEIPTS, AUDIT, REPOSITORIES = "objects/", "trash/", "receipts/", "audit/", "repos/"
+LEASE = "lease"
+"""Held by publish, in production."""
+GC_LEASE = "lease-gc"
+"""Held by the one run that deletes in a store."""
 _FOLDERS = {"identity": "objects", "zstd": "zstd", "delta": "delta"}
 
 
@@ -67,3 +72,32 @@ def receipt_key(entry: str) -> str:
     if not is_ulid(entry):
         raise ValueError(f"not an entry id: {entry[:40]!r}")
     return f"receipts/{entry}.json"
+
+
+def audit_key(record: str) -> str:
+    """Where gc leaves the record with this id; ValueError for no ULID."""
+    if not is_ulid(record):
+        raise ValueError(f"not a record id: {record[:40]!r}")
+    return f"{AUDIT}{record}.json"
+
+
+def repository_key(repository: str) -> str:
+    """Where publish registers a repository, by the sha256 of its address; ValueError for no digest."""
+    return f"{REPOSITORIES}{Oid(repository).hex}.json"
+
+
+def object_of(key: str, prefix: str = OBJECTS) -> Oid | None:
+    """The oid whose bytes lie under this key, the inverse of `object_key` and `trash_key`; None for
+    any other key: what a listing says is nobody's word but the store's."""
+    name = key.rpartition("/")[2]
+    try:
+        oid = Oid(name)
+    except ValueError:
+        return None
+    return oid if key == f"{prefix}{oid.hex[:2]}/{oid.hex}" else None
+
+
+def receipt_of(key: str) -> str | None:
+    """The id of the entry whose receipt this is; None for any other key."""
+    name = key.removeprefix(RECEIPTS).removesuffix(".json")
+    return name if is_ulid(name) and key == receipt_key(name) else None

@@ -58,6 +58,9 @@ class Branch(Protocol):
     def propose(self, new: str) -> Answer:
         """Put the commit on the bot's branch, for a pull request. Raises Unreachable."""
 
+    def proposed(self) -> str | None:
+        """The commit that the bot's branch holds now, readable here; None where it holds none."""
+
     def catch_up(self, tip: str) -> None:
         """Let a work tree follow that a killed run left behind the tip."""
 
@@ -102,6 +105,13 @@ class RemoteBranch:
             return answer
         found = self._git.answer("ls-remote", self._remote, f"refs/heads/{BOT_BRANCH}")
         return Answer(Push.DONE) if found and found.startswith(new) else self._without_verdict(answer)
+
+    def proposed(self) -> str | None:
+        tracking = f"refs/remotes/{self._remote}/{BOT_BRANCH}"
+        fetched = self._git.answer(
+            "fetch", "--quiet", "--no-tags", self._remote, f"+refs/heads/{BOT_BRANCH}:{tracking}"
+        )
+        return self._git.resolve(tracking) if fetched is not None else None
 
     def catch_up(self, tip: str) -> None:
         """Clones are left alone: they pull."""
@@ -202,6 +212,9 @@ class LocalBranch:
         if trees.written is not None:
             self._manifests.write(trees.written)
             self._git.run("update-index", "-q", "--refresh", ok=(0, 1))  # with a path it would stage it
+
+    def proposed(self) -> str | None:
+        return self._git.answer("rev-parse", "--verify", "--quiet", f"refs/heads/{BOT_BRANCH}^{{commit}}")
 
     def propose(self, new: str) -> Answer:
         self._git.run("update-ref", f"refs/heads/{BOT_BRANCH}", new)

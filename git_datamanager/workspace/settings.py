@@ -35,6 +35,10 @@ KEYS = (
     Key("data.encoding", "auto", tracked=True),
     Key("data.dotenv"),
     Key("data.maxBlobSize", "10m", tracked=True),
+    Key("data.policy.deletedVersions", "10", tracked=True),
+    Key("data.policy.deletedShare", "25", tracked=True),
+    Key("data.leaseTime", "60"),
+    Key("data.grace", "14", tracked=True),
     *(
         Key(f"data.remote.{role}.{item}", tracked=item != "profile")
         for role in ROLES
@@ -95,6 +99,16 @@ class Settings:
             )
         return value
 
+    def number(self, name: str, smallest: int = 0) -> int:
+        """A whole number. Raises SettingsError."""
+        value = self.get(name) or ""
+        if not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) or int(value) < smallest:
+            raise SettingsError(
+                f"{name} is {value!r}, not a whole number from {smallest} up",
+                hints=[f"git config {name} {_BY_LOWER[name.lower()].default}"],
+            )
+        return int(value)
+
     def size(self, name: str) -> int:
         """A number of bytes; k, m, g and t as git writes them. Raises SettingsError."""
         value = self.get(name) or ""
@@ -124,10 +138,14 @@ def without_secrets(text: str) -> str:
     return _SECRET_PART.sub(r"\1***", _USER_PART.sub(r"\1***@", text))
 
 
-def load(git: Git) -> Settings:
-    """Read all sources once. Raises SettingsError where one cannot be read."""
+def load(git: Git, *, revision: str | None = None) -> Settings:
+    """Read all sources once. Raises SettingsError where one cannot be read.
+
+    With `revision` the `.gitdata` of that commit counts, and nothing in the work tree: what is checked
+    out there may be a stranger's.
+    """
     warnings: list[str] = []
-    tracked = _from_gitdata(git, warnings)
+    tracked = _from_gitdata(git, warnings, revision)
     config = {entry.key: Setting(entry.value, f"git config ({entry.scope})") for entry in git.config}
     environment = _from_environment()
     dotenv = _dotenv(git, {**tracked, **_known(config), **environment}, warnings)
@@ -163,8 +181,9 @@ def _known(found: Mapping[str, Setting]) -> dict[str, Setting]:
     return {_BY_LOWER[k.lower()].name: setting for k, setting in found.items() if k.lower() in _BY_LOWER}
 
 
-def _from_gitdata(git: Git, warnings: list[str]) -> dict[str, Setting]:
-    found = {key: Setting(value, FILE_NAME) for key, value in _gitdata_entries(git)}
+def _from_gitdata(git: Git, warnings: list[str], revision: str | None) -> dict[str, Setting]:
+    entries = _gitdata_entries(git) if revision is None else _first_of(git, f"{revision}:{FILE_NAME}")
+    found = {key: Setting(value, FILE_NAME) for key, value in entries}
     allowed = {k: v for k, v in _known(found).items() if _BY_LOWER[k.lower()].tracked}
     warnings.extend(
         f"{FILE_NAME} sets {key[:80]}, which a tracked file may not: ignored"
@@ -183,7 +202,11 @@ def _gitdata_entries(git: Git) -> list[tuple[str, str]]:
         )
     if file is not None and file.is_file():
         return _parse(git, "-f", str(file))
-    spec = next((s for s in (f":{FILE_NAME}", f"HEAD:{FILE_NAME}") if git.blob(s) is not None), None)
+    return _first_of(git, f":{FILE_NAME}", f"HEAD:{FILE_NAME}")
+
+
+def _first_of(git: Git, *specs: str) -> list[tuple[str, str]]:
+    spec = next((s for s in specs if git.blob(s) is not None), None)
     return _parse(git, "--blob", spec) if spec else []
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from git_datamanager.errors import Corrupt
-from git_datamanager.model.records import MAX_RECEIPT, Receipt, read_receipt
+from git_datamanager.model.records import MAX_RECEIPT, Receipt, read
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "receipt-full.json"
 ULID = "01M7YRRT803W9V0E6Y7QZ2M8RC"
@@ -28,22 +28,22 @@ FIELDS: dict[str, Any] = {
 
 def test_golden_bytes() -> None:
     assert Receipt(**FIELDS).encode() == GOLDEN.read_bytes()
-    assert read_receipt(GOLDEN.read_bytes(), what="x") == Receipt(**FIELDS)
+    assert read(Receipt, GOLDEN.read_bytes(), what="x") == Receipt(**FIELDS)
 
 
 def test_optional_fields_are_left_out() -> None:
     some = {key: value for key, value in FIELDS.items() if key not in ("commit", "run")}
     receipt = Receipt(**some)
     assert b"null" not in receipt.encode()
-    assert read_receipt(receipt.encode(), what="x") == receipt
+    assert read(Receipt, receipt.encode(), what="x") == receipt
 
 
 def test_unknown_keys_survive() -> None:
     later = json.loads(GOLDEN.read_bytes()) | {"z": None, "level": {"b": 1, "a": [2]}}
-    data = read_receipt(json.dumps(later).encode(), what="x").encode()
+    data = read(Receipt, json.dumps(later).encode(), what="x").encode()
     assert json.loads(data) == later
     assert list(json.loads(data))[-2:] == ["level", "z"]
-    assert read_receipt(data, what="x").encode() == data
+    assert read(Receipt, data, what="x").encode() == data
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ WRONG = [
 def test_wrong_receipts_are_corrupt(change: dict[str, Any], reason: str) -> None:
     data = json.dumps(json.loads(GOLDEN.read_bytes()) | change).encode()
     with pytest.raises(Corrupt, match=reason):
-        read_receipt(data, what="receipts/x.json")
+        read(Receipt, data, what="receipts/x.json")
 
 
 @pytest.mark.parametrize("key", [key for key in FIELDS if key not in ("commit", "run")] + ["format"])
@@ -82,7 +82,7 @@ def test_required_fields(key: str) -> None:
     value = json.loads(GOLDEN.read_bytes())
     del value[key]
     with pytest.raises(Corrupt, match="not a receipt"):
-        read_receipt(json.dumps(value).encode(), what="x")
+        read(Receipt, json.dumps(value).encode(), what="x")
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_required_fields(key: str) -> None:
 )
 def test_other_documents_are_corrupt(data: bytes) -> None:
     with pytest.raises(Corrupt):
-        read_receipt(data, what="x")
+        read(Receipt, data, what="x")
 
 
 @given(st.binary())
 def test_any_bytes_are_a_receipt_or_corrupt(data: bytes) -> None:
     with pytest.raises(Corrupt):
-        read_receipt(data, what="x")
+        read(Receipt, data, what="x")
 
 
 def test_values_are_checked_when_made() -> None:

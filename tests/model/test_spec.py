@@ -30,7 +30,16 @@ def test_example_manifests_are_canonical() -> None:
 
 def test_example_receipts_are_canonical() -> None:
     (data,) = blocks("receipt")
-    assert records.read_receipt(data, what="example").encode() == data
+    assert records.read(records.Receipt, data, what="example").encode() == data
+
+
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [("lease", records.LeaseRecord), ("repository", records.Repository), ("gc", records.GcRecord)],
+)
+def test_example_documents_are_canonical(block: str, kind: type[records.Document]) -> None:
+    (data,) = blocks(block)
+    assert records.read(kind, data, what="example").encode() == data
 
 
 def test_example_keys_are_those_of_the_example_manifest() -> None:

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from git_datamanager.errors import DataError, Forbidden, PreconditionFailed
+from git_datamanager import lease
+from git_datamanager.errors import DataError, Locked
 from git_datamanager.events import Event, Kind
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
+from git_datamanager.model.layout import LEASE
 from git_datamanager.model.ulid import new_ulid
 from git_datamanager.objects import ObjectStore
 from git_datamanager.ops.branch import RemoteBranch
 from git_datamanager.ops.publish import Report, publish
-from git_datamanager.storage.base import ANYTHING, Capabilities, Stat
+from git_datamanager.storage.base import ANYTHING, Stat
 from git_datamanager.storage.wrappers import Wrapper
 from tests.world import Clone, World
 
@@ -383,6 +385,9 @@ def test_a_receipt_of_a_day_that_never_was_does_not_reach_the_manifest(world: Wo
     assert states(world, "a.csv") == ["pending"]
 
 
+real = lease.Lease.check
+
+
 def manager_of(clone: Clone, store: Wrapper | None = None, events: list[Event] | None = None) -> DataManager:
     """The library, with `store` put around production."""
     manager = DataManager.open(clone.path, progress=(events if events is not None else []).append)
@@ -408,24 +413,13 @@ def test_a_manifest_nobody_could_read_is_never_pushed(
 
 
 class Careless(Wrapper):
-    """A store that takes every write, and tells so, or lets nobody try."""
+    """A store that takes every write."""
 
-    def __init__(self, *, tells: bool = True, keeps: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__(None)  # type: ignore[arg-type]
-        self.tells = tells
-        self.keeps = keeps
-        self.receipts = 0
 
-    def capabilities(self) -> Capabilities:
-        if not self.tells:
-            raise Forbidden("not below probe/")
-        return Capabilities(conditional_put=False, checks_sha256=False)
-
-    def write_object(self, key: str, *args: Any, **more: Any) -> Stat:
-        self.receipts += key.startswith("receipts/")
-        if not self.keeps:
-            more["expect"] = ANYTHING
-        return super().write_object(key, *args, **more)
+    def write_object(self, *args: Any, **more: Any) -> Stat:
+        return super().write_object(*args, **more | {"expect": ANYTHING})
 
 
 def failures(report: Report) -> list[str]:
@@ -433,13 +427,14 @@ def failures(report: Report) -> list[str]:
 
 
 def test_a_store_without_conditional_writes_is_refused(world: World, ana: Clone) -> None:
-    """reliability.md 5.3.8: unless somebody promises that nobody else writes."""
+    """Unless somebody promises that nobody else writes."""
     merged(ana, a_csv="1\n")
-    with pytest.raises(DataError, match="second create-only write") as caught:
+    with pytest.raises(DataError, match="condition is not met") as caught:
         publish(manager_of(ana, Careless()))
     assert caught.value.exit_code == 128
-    assert "--unsafe-single-writer" in caught.value.hints[0]
+    assert "git data publish --unsafe-single-writer" in caught.value.hints[0]
     assert not world.object("production", oid_of(ana, "a.csv")).exists()
+    assert states(world, "a.csv") == ["pending"]
     publish(manager_of(ana, Careless()), unsafe_single_writer=True)
     assert states(world, "a.csv") == ["published"]
 
@@ -448,33 +443,47 @@ def test_the_flag_is_on_the_command_line(world: World, ana: Clone) -> None:
     merged(ana, a_csv="1\n")
     world.publish(ana, "--unsafe-single-writer")
     assert states(world, "a.csv") == ["published"]
+    assert not (world.folder("production") / "lease").exists()
 
 
-def test_where_nobody_may_probe_the_first_receipt_tells(world: World, ana: Clone) -> None:
-    merged(ana, a_csv="1\n", b_csv="2\n")
-    careless = Careless(tells=False)
-    assert "second create-only write" in failures(publish(manager_of(ana, careless)))[0]
-    assert states(world, "a.csv") == ["pending"]
-
-
-def test_where_nobody_may_probe_a_refusal_is_proof(world: World, ana: Clone) -> None:
+def test_the_lease_is_free_afterwards_and_names_who_had_it(world: World, ana: Clone) -> None:
     merged(ana, a_csv="1\n")
-    store = Careless(tells=False, keeps=True)
-    assert failures(publish(manager_of(ana, store))) == []
-    assert store.receipts == 2
+    world.publish(ana)
+    lease = json.loads((world.folder("production") / "lease").read_bytes())
+    assert lease["released"] is True
+    assert lease["generation"] == 1
+    assert "process" in lease["holder"]
+
+
+def test_a_lease_that_somebody_holds_is_waited_for_and_named(world: World, ana: Clone) -> None:
+    merged(ana, a_csv="1\n")
+    store = manager_of(ana).store("production").adapter
+    terms = lease.Terms(holder="bob on runner-7", ttl=60, wait=0, renews=False)
+    with lease.held(store, LEASE, terms):
+        with pytest.raises(Locked, match="bob on runner-7 holds the lease") as caught:
+            publish(manager_of(ana), wait=0)
+        assert caught.value.exit_code == 5
+        assert "git data doctor" in caught.value.hints[0]
+        assert states(world, "a.csv") == ["pending"]
+    publish(manager_of(ana), wait=0)
     assert states(world, "a.csv") == ["published"]
 
 
-def test_a_receipt_is_sent_again_only_once(ana: Clone) -> None:
-    store = Careless(tells=False, keeps=True)
-    production = manager_of(ana, store).store("production")
-    for _ in range(3):
-        production.write_receipt(new_ulid(), b"{}")
-    assert store.receipts == 4
-    entry = new_ulid()
-    production.write_receipt(entry, b"{}")
-    with pytest.raises(PreconditionFailed):
-        production.write_receipt(entry, b"{}")
+def test_a_run_that_lost_its_lease_writes_nothing_more(world: World, ana: Clone) -> None:
+    merged(ana, a_csv="1\n")
+
+    class Thief(Wrapper):
+        """The lease is taken over, and its holder notices, before the first copy."""
+
+        def copy_object(self, *args: Any, **more: Any) -> Stat | None:
+            raise AssertionError("nothing may be copied without the lease")
+
+    manager = manager_of(ana, Thief(None))  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lease.Lease, "check", lambda self: (self._lost.set(), real(self)))
+        report = publish(manager)
+    assert "took the lease over" in failures(report)[0]
+    assert states(world, "a.csv") == ["pending"]
 
 
 def test_every_pass_over_the_bytes_is_shown(world: World, ana: Clone) -> None:

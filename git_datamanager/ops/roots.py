@@ -1,0 +1,170 @@
+"""What is still named, and by whom: the roots of gc and cleanup (docs/design/publish.md, "Roots").
+
+Read from Git, never from a bucket. Whatever cannot be told raises, and nothing is deleted then.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from git_datamanager.errors import DataError, ManifestError, NotFound
+from git_datamanager.events import note, warn
+from git_datamanager.manager import DataManager
+from git_datamanager.model.manifest import Manifest, State, Version
+from git_datamanager.model.oid import Oid
+from git_datamanager.ops.branch import find_branch
+from git_datamanager.ops.host import host_from_environment
+from git_datamanager.ops.register import address, identity, plain, registered
+from git_datamanager.storage.base import StorageAdapter
+from git_datamanager.workspace import reflists
+
+
+@dataclass
+class Roots:
+    """What all the refs together name."""
+
+    refs: dict[str, str] = field(default_factory=dict)
+    """Of this repository: ref → commit."""
+    tip: str = ""
+    live: set[Oid] = field(default_factory=set)
+    """What a default branch holds as published."""
+    pending: set[Oid] = field(default_factory=set)
+    """What any ref holds as pending."""
+    named: set[Oid] = field(default_factory=set)
+    """What any ref reaches: pending, published, and marked for deletion but not yet deleted."""
+    settled: dict[Oid, str] = field(default_factory=dict)
+    """The latest time at which a ref says that the content was published or deleted."""
+    tombstones: set[str] = field(default_factory=set)
+    """The ids that a default branch holds as deleted."""
+    ids: set[str] = field(default_factory=set)
+    """Every entry that a ref reaches."""
+    beyond: dict[str, set[Oid]] = field(default_factory=dict)
+    """Per commit that is not merged: what only it reaches."""
+
+    def take(self, manifest: Manifest) -> set[Oid]:
+        """Count what a manifest names; returns what it reaches."""
+        reached = set()
+        for _, version in manifest.entries():
+            self._settle(version)
+            if version.state is State.DELETED:
+                continue
+            reached.add(version.oid)
+            self.ids.add(version.id)
+            if version.state is State.PENDING:
+                self.pending.add(version.oid)
+        self.named |= reached
+        return reached
+
+    def _settle(self, version: Version) -> None:
+        time = version.deleted or version.published
+        if time:
+            self.settled[version.oid] = max(time, self.settled.get(version.oid, ""))
+
+    def take_tip(self, manifest: Manifest) -> set[Oid]:
+        """A default branch says also what is live and what is deleted."""
+        for _, version in manifest.entries():
+            if version.state is State.PUBLISHED:
+                self.live.add(version.oid)
+            elif version.state is State.DELETED:
+                self.tombstones.add(version.id)
+        return self.take(manifest)
+
+
+def collect(manager: DataManager, remote: str | None, others: Sequence[str] = ()) -> Roots:
+    """Read all roots: requests, branches and tags first, the default branches last. `others` are the
+    addresses of further repositories that keep their bytes in the same stores.
+
+    Raises DataError, ManifestError, Unreachable where anything cannot be told.
+    """
+    reflists.demand_whole(manager.git)
+    place = find_branch(manager.git, manager.manifests, remote, None)
+    roots = Roots(refs=reflists.local(manager.git, place.remote))
+    per_commit: dict[str, set[Oid]] = {}
+    for source in filter(None, (place.remote, *others)):
+        is_own = source == place.remote
+        found = _remote_refs(manager, source, is_own=is_own)
+        if is_own:
+            roots.refs |= found
+        with reflists.fetched(manager.git, source, found) as refs:
+            _take_refs(manager, roots, refs, per_commit)
+    _take_refs(manager, roots, reflists.local(manager.git, place.remote), per_commit)
+    for _, manifest in reflists.drafts(manager.git):
+        roots.take(manifest)
+    for source in others:
+        _take_default(manager, roots, source)
+    roots.tip = place.fetch()
+    tip = roots.take_tip(manager.manifests.at(roots.tip))
+    merged = reflists.is_merged(manager.git, list(per_commit), roots.tip)
+    roots.beyond = {c: oids - tip for c, oids in per_commit.items() if c not in merged and oids - tip}
+    return roots
+
+
+def _remote_refs(manager: DataManager, remote: str, *, is_own: bool) -> dict[str, str]:
+    refs = reflists.advertised(manager.git, remote).refs
+    if not refs:
+        raise NotFound(f"{remote} lists no refs at all: nothing was done")
+    if not any(map(reflists.is_request, refs)):
+        return refs
+    host = host_from_environment(os.environ) if is_own else None
+    if host is None:
+        note(
+            manager.progress,
+            f"{remote}: nobody says which requests are open, so closed ones count too (GITHUB_TOKEN tells)",
+        )
+        return refs
+    return reflists.open_only(refs, host.open_requests())
+
+
+def _take_refs(
+    manager: DataManager, roots: Roots, refs: dict[str, str], per_commit: dict[str, set[Oid]]
+) -> None:
+    for holders, manifest in reflists.manifests(manager.git, refs):
+        reached = roots.take(manifest)
+        for ref in holders:
+            per_commit.setdefault(refs[ref], set()).update(reached)
+
+
+def _take_default(manager: DataManager, roots: Roots, source: str) -> None:
+    """The default branch of another repository, after its other refs."""
+    default = reflists.advertised(manager.git, source).default
+    if default is None:
+        raise DataError(f"{source} does not say which branch is its default: nothing was done")
+    with reflists.fetched(manager.git, source, [default]) as refs:
+        for _, manifest in reflists.manifests(manager.git, refs):
+            roots.take_tip(manifest)
+
+
+def demand_all(
+    manager: DataManager, production: StorageAdapter, remote: str | None, others: Sequence[str]
+) -> None:
+    """Raise DataError where another repository is registered that `others` do not name: its address
+    comes from the bucket, and is contacted only once a person has written it down."""
+    start = manager.git.top or manager.git.git_dir
+    known = {identity(address(manager.git, remote))} | {identity(plain(u, start)) for u in others}
+    missing = [r.url for r in registered(production) if identity(r.url) not in known]
+    if missing:
+        words = " ".join(f"--repository {url}" for url in missing)
+        raise DataError(
+            f"{len(missing)} more of the repositories that use this store were not named, and nobody knows "
+            f"what they need ({', '.join(missing)}): nothing was done",
+            hints=[f"{words}   # reads their refs too, if you trust these addresses"],
+        )
+
+
+def tags(manager: DataManager, remote: str | None) -> Iterator[Manifest]:
+    """The manifests of all tags that can be read."""
+    if remote is None:
+        refs = {r: o for r, o in reflists.local(manager.git, None).items() if r.startswith("refs/tags/")}
+        yield from _readable(manager, refs)
+        return
+    found = (r for r in reflists.advertised(manager.git, remote).refs if r.startswith("refs/tags/"))
+    with reflists.fetched(manager.git, remote, found) as refs:
+        yield from _readable(manager, refs)
+
+
+def _readable(manager: DataManager, refs: dict[str, str]) -> Iterable[Manifest]:
+    for ref, oid in refs.items():
+        try:
+            yield from (manifest for _, manifest in reflists.manifests(manager.git, {ref: oid}))
+        except ManifestError as error:
+            warn(manager.progress, str(error))
