@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "upload": ("move", "Bring pending versions to staging."),
     "pull": ("move", "Bring verified versions into the work tree."),
     "publish": ("move", "Publish what is merged (run by CI)."),
+    "preview": ("preview", "Show what a request would do (run by CI)."),
     "rollback": ("lifecycle", "Make an older version the newest."),
     "delete": ("lifecycle", "Ask for the deletion of a dataset."),
     "prune": ("lifecycle", "Ask for the deletion of old versions."),

@@ -103,7 +103,11 @@ def hint(text: str) -> None:
 
 def json(schema: str, value: Mapping[str, Any]) -> None:
     """One document; `schema` names what it is."""
-    out(json_module.dumps({"schema": f"git-data/{schema}/1", **value}, indent=2, ensure_ascii=False))
+    out(document(schema, value))
+
+
+def document(schema: str, value: Mapping[str, Any]) -> str:
+    return json_module.dumps({"schema": f"git-data/{schema}/1", **value}, indent=2, ensure_ascii=False)
 
 
 def error(problem: DataError, *, as_json: bool = True) -> None:

@@ -1,0 +1,62 @@
+"""Markdown for pages that others look at: summaries of jobs, comments on requests.
+
+Names, notes and error texts are what a stranger wrote, and no sign of theirs may end a cell, open a tag,
+mention a person or make a link.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from git_datamanager.cli import render
+
+_ENDS_CODE = re.compile(r"[`|]")
+_MARKUP = re.compile(r"([\\!\"#$%&'()*+,./:;<=>?\[\]^_`{|}~-])")
+
+
+def code(text: str, *, limit: int = 200) -> str:
+    """A code span, in a table or out of it: nothing is read in there, so only its end is guarded."""
+    shown = _ENDS_CODE.sub(lambda m: f"\\u{ord(m[0]):04x}", render.clean(_cut(text, limit)))
+    return f"`{shown}`" if shown.strip() else "–"
+
+
+def plain(text: str, *, limit: int = 500) -> str:
+    """Prose. After `@` and `#` comes a blank of no width, or the host would make a mention of it."""
+    escaped = _MARKUP.sub(r"\\\1", render.clean(_cut(text, limit)))
+    return re.sub(r"(@|\\#)", "\\1\u200b", escaped)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines; the cells are Markdown already."""
+    lines = [_row(row) for row in rows]
+    return [_row(head), _row(["---"] * len(head)), *lines] if lines else []
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def fenced(lines: Iterable[str]) -> list[str]:
+    """Commands to copy: as they are, but for what would end the block or steer a terminal."""
+    return ["```sh", *(render.clean(line).replace("```", "\\u0060``") for line in lines), "```"]
+
+
+def fitted(lines: Sequence[str], limit: int, *, tail: Sequence[str] = ()) -> str:
+    """As many lines as fit into `limit` bytes, then what was left out, then `tail`."""
+    text = "\n".join([*lines, *tail]) + "\n"
+    if len(text.encode()) <= limit:
+        return text
+    ending = "\n".join(["", *tail, ""])
+    room = limit - len(ending.encode()) - 100
+    kept: list[str] = []
+    for line in lines:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    if sum(line.startswith("```") for line in kept) % 2:
+        kept.append("```")
+    return "\n".join([*kept, "", f"… and {len(lines) - len(kept)} more lines", ending])

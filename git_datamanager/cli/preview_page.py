@@ -1,0 +1,126 @@
+"""The page of a preview: what a reviewer reads below the request. Signal first."""
+
+from collections.abc import Iterator
+
+from git_datamanager.cli import markdown, render
+from git_datamanager.model.manifest import State
+from git_datamanager.model.names import pasteable
+from git_datamanager.model.proposal import Change, Finding, Level
+from git_datamanager.ops.preview import Preview, Verdict
+
+MARKER = "<!-- git-data:preview -->"
+MAX_COMMENT = 65_000
+"""Of 65 536 characters; counted in bytes, which are never fewer."""
+
+
+def page(preview: Preview) -> list[str]:
+    """Lines of Markdown: verdict, what is wrong, the table, storage, how to pull."""
+    return [
+        f"### {headline(preview)}",
+        *_findings(preview, Level.ERROR),
+        *_changes(preview),
+        *_findings(preview, Level.NOTICE),
+        *_storage(preview),
+        *_how_to_pull(preview),
+    ]
+
+
+def comment(preview: Preview) -> str:
+    """The page as the one comment that stays up to date."""
+    footer = ["", f"Compared {preview.head[:12]} with {preview.base[:12]} of the base."]
+    return markdown.fitted([MARKER, *page(preview)], MAX_COMMENT, tail=footer)
+
+
+def headline(preview: Preview) -> str:
+    """One line, without anything that a stranger wrote."""
+    errors = sum(f.level is Level.ERROR for f in preview.findings)
+    count = len(preview.proposal.changes)
+    does = f"{count} change{'s' if count != 1 else ''} of data" if count else "no change of data"
+    match preview.verdict:
+        case Verdict.REFUSED:
+            problems = f"{errors} problem{'s' if errors != 1 else ''}"
+            return f"❌ git data: not to be merged like this ({problems}, {does})"
+        case Verdict.UNKNOWN:
+            return f"❓ git data: a store did not answer, run this again ({does})"
+        case Verdict.UNCHECKED:
+            return f"⚠️ git data: the manifest is fine, the bytes were not looked for ({does})"
+        case Verdict.OK:
+            return f"✅ git data: ready to merge ({does})"
+
+
+def _findings(preview: Preview, level: Level) -> Iterator[str]:
+    found = [f for f in preview.findings if f.level is level]
+    if found:
+        yield ""
+    for finding in found:
+        yield _bullet(finding)
+        yield from (f"  - {markdown.code(hint)}" for hint in finding.hints)
+    if level is Level.NOTICE and preview.unasked:
+        yield ""
+        yield f"Nobody looked for the bytes: {markdown.plain(preview.unasked)}"
+
+
+def _bullet(finding: Finding) -> str:
+    sign = "❌" if finding.level is Level.ERROR else "ℹ️"
+    subject = f"{markdown.code(finding.subject)} " if finding.subject else ""
+    return f"- {sign} {subject}{markdown.plain(finding.text)}"
+
+
+def _changes(preview: Preview) -> Iterator[str]:
+    rows = [_row(preview, change) for change in preview.proposal.changes]
+    if rows:
+        yield ""
+        yield from markdown.table(["dataset", "version", "change", "size", "Δ", "bytes"], rows)
+    if preview.proposal.unchanged:
+        yield ""
+        plural = "s" if preview.proposal.unchanged > 1 else ""
+        yield f"{preview.proposal.unchanged} dataset{plural} unchanged."
+
+
+def _row(preview: Preview, change: Change) -> list[str]:
+    look = preview.looks.get(change.version.id)
+    seen = "–" if look is None else f"{look.where} ({look.checked})" if look.where else "**not found good**"
+    name = markdown.code(change.name)
+    if change.moved_from:
+        name = f"{markdown.code(change.moved_from)} → {name}"
+    version = change.version
+    return [name, version.name, words(change), render.size(version.size), delta(change.delta), seen]
+
+
+def words(change: Change) -> str:
+    """What a merge does to the version."""
+    if change.after is None:
+        return f"{change.before} → gone"
+    if change.before is change.after:
+        return "renamed"
+    if change.before is None and change.after is State.PENDING:
+        return "rollback, goes live" if change.version.rollback_of else "new, goes live"
+    does = ", becomes a tombstone" if change.after is State.DELETING else ""
+    return f"{change.before or 'new'} → {change.after}{does}"
+
+
+def delta(count: int) -> str:
+    """+18.0 MiB, −3 B, 0."""
+    return f"{'+' if count > 0 else '−'}{render.size(abs(count))}" if count else "0"
+
+
+def _storage(preview: Preview) -> Iterator[str]:
+    deletions = preview.proposal.deletions
+    yield ""
+    yield f"Storage: {delta(preview.proposal.added)} in production"
+    if deletions.versions:
+        yield (
+            f"and −{render.size(deletions.size)} once the grace period is over "
+            f"({deletions.versions} published version{'s' if deletions.versions > 1 else ''} deleted, "
+            f"of {render.size(deletions.live)} live)."
+        )
+
+
+def _how_to_pull(preview: Preview) -> Iterator[str]:
+    names = list(dict.fromkeys(d.name for d, _ in preview.proposal.new))
+    if not names or preview.verdict is Verdict.REFUSED:
+        return
+    few = names if len(names) <= 3 and all(n.isascii() and n.isprintable() for n in names) else []
+    pull = " ".join(["git data pull", *map(pasteable, few), "--rev", preview.request[:12]])
+    yield ""
+    yield from markdown.fenced([f"git fetch origin {preview.request}", pull])

@@ -1,0 +1,162 @@
+"""Are the bytes of a request where publish will look for them?
+
+What lies in a trash does not count: a purge may have looked at the roots already. Production counts only
+for what the base has live: anything else there may go while the request waits.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from git_datamanager import documents
+from git_datamanager.errors import Corrupt, DataError, Denied, ObjectMissing, SettingsError, Unreachable
+from git_datamanager.manager import DataManager
+from git_datamanager.model.layout import object_key, receipt_key
+from git_datamanager.model.manifest import Dataset, Manifest, State, Version
+from git_datamanager.model.names import pasteable
+from git_datamanager.model.oid import Oid
+from git_datamanager.model.proposal import Finding, Level, Proposal
+from git_datamanager.model.records import Receipt
+from git_datamanager.objects import ObjectStore
+from git_datamanager.ops.parallel import Job, planned, run_all
+
+Entry = tuple[Dataset, Version]
+SIZE, DIGEST = "size", "digest"
+_NOT_ASKED = (Denied, SettingsError)
+"""No rights, not trusted, no store named: that is a fork's lot, and says nothing about the bytes."""
+
+
+class Look(NamedTuple):
+    """What was seen of one entry's bytes."""
+
+    where: str | None = None
+    """`staging` or `production`; None where they were not found good."""
+    checked: str | None = None
+    """SIZE, DIGEST (one that the store keeps), or a level of objects.py."""
+    problem: DataError | None = None
+
+
+class Seen(NamedTuple):
+    looks: dict[str, Look]
+    findings: list[Finding]
+    unasked: str | None = None
+    """Why nobody could look."""
+    is_unknown: bool = False
+    """A store did not answer."""
+
+
+def look_for(
+    manager: DataManager, proposal: Proposal, base: Manifest, *, mode: str, verify: bool, is_finalize: bool
+) -> Seen:
+    """Look for the bytes of pending entries, and for the receipts of those that a request finalizes."""
+    confirm = proposal.finalized if is_finalize else []
+    entries = [*proposal.new, *proposal.waiting]
+    if not entries and not confirm:
+        return Seen({}, [])
+    if mode == "none":
+        return Seen({}, list(_unproven(confirm)), "the bytes were not looked for")
+    try:
+        asker = _Asker(
+            manager,
+            manager.store("staging"),
+            manager.store("production"),
+            {v.oid for _, v in base.entries() if v.state is State.PUBLISHED},
+            verify,
+        )
+    except _NOT_ASKED as error:
+        return _blind(str(error), confirm, mode)
+    looks = _all_looks(asker, entries, confirm)
+    refused = next((k.problem for k in looks.values() if isinstance(k.problem, _NOT_ASKED)), None)
+    if refused is not None:
+        return _blind(str(refused), confirm, mode)
+    inherited = {v.id for _, v in proposal.waiting}
+    findings = [_finding(d, v, looks[v.id], is_inherited=v.id in inherited) for d, v in (*entries, *confirm)]
+    is_unknown = any(isinstance(look.problem, Unreachable) for look in looks.values())
+    return Seen(looks, [f for f in findings if f is not None], None, is_unknown)
+
+
+def _all_looks(asker: "_Asker", entries: Sequence[Entry], confirm: Sequence[Entry]) -> dict[str, Look]:
+    jobs = [
+        *(Job(d.name, v.size, partial(_answered, asker.bytes_of, d, v)) for d, v in entries),
+        *(Job(d.name, v.size, partial(_answered, asker.receipt_of, d, v)) for d, v in confirm),
+    ]
+    done = run_all(jobs).done
+    return {v.id: look for (_, v), look in zip((*entries, *confirm), done, strict=True)}
+
+
+def _answered(ask: Callable[[Dataset, Version], Look], dataset: Dataset, version: Version) -> Look:
+    try:
+        return ask(dataset, version)
+    except DataError as error:
+        return Look(problem=error)
+
+
+@dataclass(frozen=True)
+class _Asker:
+    manager: DataManager
+    staging: ObjectStore
+    production: ObjectStore
+    live: Collection[Oid]
+    verify: bool
+
+    def bytes_of(self, dataset: Dataset, version: Version) -> Look:
+        """Raises ObjectMissing, Corrupt."""
+        is_published = self._receipt(version) is not None
+        try:
+            return Look("staging", self._check(self.staging, dataset, version))
+        except ObjectMissing:
+            if not is_published and version.oid not in self.live:
+                raise
+        return Look("production", self._check(self.production, dataset, version))
+
+    def receipt_of(self, dataset: Dataset, version: Version) -> Look:
+        if self._receipt(version) is None:
+            raise ObjectMissing("production has no receipt of it: it was not published")
+        self._check(self.production, dataset, version)
+        return Look("production", "receipt")
+
+    def _receipt(self, version: Version) -> Receipt | None:
+        found = documents.fetch(self.production.adapter, receipt_key(version.id), Receipt)
+        if found is not None and not found.agrees(entry=version.id, oid=str(version.oid), size=version.size):
+            raise Corrupt("production has a receipt of its id for other bytes: somebody copied an entry")
+        return found
+
+    def _check(self, store: ObjectStore, dataset: Dataset, version: Version) -> str:
+        """How the bytes were checked; all of them with `verify`."""
+        if self.verify:
+            advance = planned(self.manager.progress, dataset.name, version.size)
+            return store.verify(version.oid, version.size, advance=advance).level
+        found = store.adapter.stat_object(object_key(version.oid))
+        if found is None:
+            raise ObjectMissing(f"its bytes are not in {store.role}")
+        if found.size != version.size:
+            raise Corrupt(f"{store.role} holds {found.size} bytes of it, the manifest says {version.size}")
+        if found.sha256 not in (None, version.oid.hex):
+            raise Corrupt(f"{store.role} holds other bytes under its name: their sha256 is {found.sha256}")
+        return SIZE if found.sha256 is None else DIGEST
+
+
+def _finding(dataset: Dataset, version: Version, look: Look, *, is_inherited: bool) -> Finding | None:
+    """What was pending before this request is no fault of it."""
+    if look.problem is None:
+        return None
+    level = Level.NOTICE if is_inherited or isinstance(look.problem, Unreachable) else Level.ERROR
+    hints = look.problem.hints
+    if isinstance(look.problem, ObjectMissing):
+        hints = (f"git data upload {pasteable(dataset.name)}   # in the clone where it was added",)
+    return Finding(level, f"{dataset.name} {version.name}", str(look.problem), tuple(hints), version.id)
+
+
+def _blind(reason: str, confirm: Sequence[Entry], mode: str) -> Seen:
+    findings = list(_unproven(confirm))
+    if mode == "require":
+        findings.append(Finding(Level.ERROR, "", f"the bytes could not be looked for: {reason}"))
+    return Seen({}, findings, reason)
+
+
+def _unproven(confirm: Sequence[Entry]) -> Iterator[Finding]:
+    """A request that says what was published proves it, or is refused."""
+    for dataset, version in confirm:
+        text = "is marked as published, and nobody could ask production for its receipt"
+        yield Finding(Level.ERROR, f"{dataset.name} {version.name}", text, (), version.id)
