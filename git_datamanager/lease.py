@@ -155,6 +155,15 @@ def acquire(store: StorageAdapter, key: str, terms: Terms) -> Lease:
         terms.sleep(min(POLL, max(deadline - time.monotonic(), 0)))
 
 
+def free(store: StorageAdapter, key: str, standing: Standing, by: str) -> None:
+    """Release a lease that is somebody else's. Raises PreconditionFailed where it changed meanwhile."""
+    generation = standing.record.generation + 1 if standing.record else 1
+    record = LeaseRecord(
+        holder=by[:1000], nonce=uuid.uuid4().hex, generation=generation, ttl=0, released=True
+    )
+    documents.write(store, key, record, matching(standing.stat.etag))
+
+
 def _attempt(store: StorageAdapter, key: str, record: LeaseRecord, expect: Expect) -> Stat | None:
     """Write it; None where the condition is not met. A lost answer is read back."""
     try:

@@ -45,6 +45,35 @@ def rollback(name: str, to: str, message: str, dry_run: bool, as_json: bool) -> 
 
 
 @click.command(context_settings=HELP)
+@click.argument("name", metavar="NAME[@vN]", shell_complete=options.complete_name)
+@options.message
+@options.dry_run
+@options.json_output
+@options.talk
+def undelete(name: str, message: str, dry_run: bool, as_json: bool) -> None:
+    """Bring back what was deleted, as new pending versions with the old bytes.
+
+    NAME brings back all that went with the dataset, NAME@vN one version. It works for as long as the
+    bytes can be had: the trash of production keeps them for the time of grace (14 days). The next
+    commit stages them again; final once merged and published.
+    """
+    from git_datamanager.ops.undelete import undelete as verb
+
+    with manager() as data:
+        change = verb(data, name, message=message, dry_run=dry_run)
+    old = {v.id for v in change.before.versions} if change.before else set()
+    added = [v for v in change.after.versions if v.id not in old] if change.after else []
+    if as_json:
+        _json("undelete", change, dry_run)
+    else:
+        for version in reversed(added):
+            said = f"{version.name}  {version.oid.short}  {render.clean(version.message)}  pending"
+            render.result(f"{render.clean(change.name)}  {said}")
+    if not dry_run:
+        options.next_steps(f"git data pull {shlex.quote(change.name)}   # the working file follows", _MERGE)
+
+
+@click.command(context_settings=HELP)
 @options.name
 @reason
 @options.yes

@@ -1,6 +1,6 @@
 """Manifest → Manifest: what each verb changes. Pure; docs/spec/manifest-v1.md says why."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from git_datamanager.errors import Conflict, DataError, ManifestError, NotFound, UnknownVersion
@@ -13,7 +13,7 @@ from git_datamanager.model.manifest import (
     State,
     Version,
 )
-from git_datamanager.model.names import check_name
+from git_datamanager.model.names import check_name, pasteable
 from git_datamanager.model.numbers import settled
 from git_datamanager.model.oid import Oid
 
@@ -82,16 +82,19 @@ def _without_uncommitted(dataset: Dataset, committed: Collection[str]) -> Datase
 
 
 def roll_back(
-    manifest: Manifest, name: str, to: str, draft: Draft, *, committed: Collection[str]
+    manifest: Manifest, name: str, to: str, draft: Draft, *, committed: Collection[str], deleted: bool = False
 ) -> Manifest:
-    """A new pending version with the bytes of an older one.
+    """A new pending version with the bytes of an older one, of a tombstone only where `deleted` says so.
 
     Where the older one is the latest that HEAD holds, the drafts on top of it are dropped instead.
     """
     dataset = manifest.dataset(name)
     target = dataset.version(to)
-    if target.state is State.DELETED:
-        raise UnknownVersion(f"{name} {target.name} was deleted on {target.deleted}: its bytes may be gone")
+    if target.state is State.DELETED and not deleted:
+        raise UnknownVersion(
+            f"{name} {target.name} was deleted on {target.deleted}: its bytes may be gone",
+            hints=[f"git data undelete {pasteable(name)}@{target.name}   # while they can be had"],
+        )
     kept = _without_uncommitted(dataset, committed)
     if target not in kept.versions:
         raise Conflict(
@@ -114,6 +117,31 @@ def roll_back(
         kind=dataset.kind,
         rollback_of=target.id,
     )
+
+
+def deleted_with(dataset: Dataset) -> list[Version]:
+    """The versions that went, or are to go, with the dataset itself, oldest first: those it was marked
+    with at its last deletion. Adjacent ones with the same bytes count once."""
+    marked = [v for v in dataset.versions if v.deleting]
+    last = max((v.deleting or "" for v in marked), default="")
+    together = [v for v in reversed(marked) if v.deleting == last]
+    return [v for n, v in enumerate(together) if n == 0 or v.oid != together[n - 1].oid]
+
+
+def undelete(
+    manifest: Manifest,
+    name: str,
+    drafts: Sequence[tuple[str, Draft]],
+    *,
+    committed: Collection[str],
+) -> Manifest:
+    """New pending versions with the bytes of deleted ones, given by name or id, in this order. No tombstone
+    is turned back: states only go forward."""
+    done: set[str] = set()
+    for target, draft in drafts:
+        manifest = roll_back(manifest, name, target, draft, committed={*committed, *done}, deleted=True)
+        done.add(draft.id)
+    return manifest
 
 
 def mark_dataset(

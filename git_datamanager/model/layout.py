@@ -64,7 +64,7 @@ def staging_trash_key(key: str) -> str:
     """Where staging keeps a withdrawn upload; ValueError for a key that holds no content."""
     if not key.startswith(CONTENT_PREFIXES):
         raise ValueError(f"not the key of content: {key[:120]!r}")
-    return f"trash/{key}"
+    return f"{TRASH}{key}"
 
 
 def receipt_key(entry: str) -> str:

@@ -1,14 +1,19 @@
 """Where the bytes of a version can be had, and writing them verified: cache, production, staging."""
 
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, TypeVar
 
 from git_datamanager.errors import Corrupt, DataError, Denied, ObjectMissing, Unreachable
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
+from git_datamanager.model.layout import object_key, staging_trash_key, trash_key
 from git_datamanager.model.manifest import Dataset, State, Version
 from git_datamanager.model.names import pasteable
+from git_datamanager.model.oid import Oid
+from git_datamanager.objects import ObjectStore
 from git_datamanager.ops import local
 
+T = TypeVar("T")
 SOURCES = ("auto", "production", "staging")
 
 
@@ -57,21 +62,27 @@ class Reader:
 
     def _from_store(self, role: str, target: BinaryIO) -> None:
         store = self._manager.store(role)
+        used = first_found(places(role, self.version.oid), lambda key: self._from_key(store, key, target))
+        self.used = role
+        if used != object_key(self.version.oid):
+            return  # what lies in a trash may be purged: nobody relies on it
+        found = store.stat(self.version.oid, self.version.size)
+        if found is not None:
+            location = self._manager.remotes.remote(role).url
+            self._manager.journal.saw(location, self.version.oid, self.version.size, found.etag)
+
+    def _from_key(self, store: ObjectStore, key: str, target: BinaryIO) -> str:
         advance = mover(self._manager.progress, self.dataset.name)
         for last in (False, True):
             _rewind(target)
             try:
-                store.fetch(self.version.oid, self.version.size, target, advance=advance)
+                store.fetch(self.version.oid, self.version.size, target, key=key, advance=advance)
                 break
             except (Corrupt, Unreachable):
                 advance(-target.tell())
                 if last:  # once more past whatever damaged it on the way
                     raise
-        self.used = role
-        found = store.stat(self.version.oid, self.version.size)
-        if found is not None:
-            location = self._manager.remotes.remote(role).url
-            self._manager.journal.saw(location, self.version.oid, self.version.size, found.etag)
+        return key
 
     def _explained(self, error: DataError | None) -> DataError:
         """The store's own words, with what can be done about it."""
@@ -87,6 +98,30 @@ class Reader:
         if isinstance(error, Corrupt):
             return Corrupt(f"{name} {version.name}: {error}", hints=hints)
         return ObjectMissing(f"{name} {version.name} is not published yet, and {error}", hints=hints)
+
+
+def places(role: str, oid: Oid) -> list[str]:
+    """Where a store may hold the bytes, in the order of looking. Between the look at `objects/` and that
+    at the trash somebody may have moved them back."""
+    key = object_key(oid)
+    return [key, trash_key(oid), key] if role == "production" else [key, staging_trash_key(key)]
+
+
+def first_found(keys: Sequence[str], read: Callable[[str], T]) -> T:
+    """What `read` makes of the first key that exists. Raises the first key's ObjectMissing, and at once
+    anything else."""
+    first: ObjectMissing | None = None
+    for key in keys:
+        try:
+            return read(key)
+        except ObjectMissing as error:
+            first = first or error
+        except Denied:
+            if first is None:
+                raise
+            break  # no right to look into the trash
+    assert first is not None  # noqa: S101 - there are keys
+    raise first
 
 
 def roles(version: Version, source: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from git_datamanager.events import note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Manifest, State, Version
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.branch import find_branch
+from git_datamanager.ops.branch import Branch
 from git_datamanager.ops.host import host_from_environment
 from git_datamanager.ops.register import address, identity, plain, registered
 from git_datamanager.storage.base import StorageAdapter
@@ -70,14 +70,13 @@ class Roots:
         return self.take(manifest)
 
 
-def collect(manager: DataManager, remote: str | None, others: Sequence[str] = ()) -> Roots:
+def collect(manager: DataManager, place: Branch, others: Sequence[str] = ()) -> Roots:
     """Read all roots: requests, branches and tags first, the default branches last. `others` are the
     addresses of further repositories that keep their bytes in the same stores.
 
     Raises DataError, ManifestError, Unreachable where anything cannot be told.
     """
     reflists.demand_whole(manager.git)
-    place = find_branch(manager.git, manager.manifests, remote, None)
     roots = Roots(refs=reflists.local(manager.git, place.remote))
     per_commit: dict[str, set[Oid]] = {}
     for source in filter(None, (place.remote, *others)):

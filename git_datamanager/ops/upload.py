@@ -27,6 +27,7 @@ from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore, Opener
 from git_datamanager.ops import local
 from git_datamanager.ops.explain import explained
+from git_datamanager.ops.fetch import Reader
 from git_datamanager.ops.parallel import Job, planned, run_all
 from git_datamanager.storage.base import Presentation
 
@@ -167,7 +168,8 @@ class _Source(NamedTuple):
 
 
 def _sources(manager: DataManager, twins: Sequence[Entry]) -> Iterator[_Source]:
-    """The cache first, then the working files; each is looked for when the one before it failed."""
+    """The cache first, then the working files, then production: what lies there unnamed, or in the trash
+    alone, may be purged, so it is staged again. Each is looked for when the one before it failed."""
     oid = twins[0][1].oid
     if manager.cache.has(oid):
         yield _Source(lambda: manager.cache.open(oid), lambda: manager.cache.drop(oid))
@@ -175,6 +177,20 @@ def _sources(manager: DataManager, twins: Sequence[Entry]) -> Iterator[_Source]:
         opener = local.source(manager, dataset.name, oid)
         if opener is not None:
             yield _Source(opener, lambda: None)
+    if _from_production(manager, *twins[0]):
+        yield _Source(lambda: manager.cache.open(oid), lambda: manager.cache.drop(oid))
+
+
+def _from_production(manager: DataManager, dataset: Dataset, version: Version) -> bool:
+    """Fetch the bytes of an older version into the cache. False where production has none to give."""
+    try:
+        with manager.cache.new_file() as path:
+            with path.open("w+b") as file:
+                Reader(manager, dataset, version, "production").fill(file)
+            manager.cache.adopt(path, version.oid)
+    except (ObjectMissing, Denied, Unreachable, Corrupt, SettingsError):
+        return False
+    return True
 
 
 def _send(manager: DataManager, staging: ObjectStore, twins: Sequence[Entry]) -> None:

@@ -3,6 +3,7 @@
 pygit2 walks in process; where it cannot open the repository (SHA-256, reftable) the git command does.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from git_datamanager.model.manifest import FILE_NAME
 from git_datamanager.workspace.git import Git
 
 _BATCH = 64
+_ID = re.compile(rb'"([0-7][0-9A-HJKMNP-TV-Z]{25})"')
 
 
 class Revision(NamedTuple):
@@ -35,11 +37,16 @@ def introductions(git: Git, entries: Collection[str], tip: str) -> dict[str, str
     for revision in revisions(git, tip):
         if not sought:
             break
-        held = {e for e in sought if revision.manifest is not None and e.encode() in revision.manifest}
+        held = sought & _ids(revision.manifest or b"")
         found |= dict.fromkeys(held, revision.commit)
         # An id that was there later and is not here came in with the commit noted last.
         sought -= {e for e in sought - held if e in found}
     return found
+
+
+def _ids(manifest: bytes) -> set[str]:
+    """Whatever looks like an entry's id, found in one pass: there may be many thousands."""
+    return {match.decode() for match in _ID.findall(manifest)}
 
 
 def _by_library(git: Git, tip: str) -> Iterator[Revision] | None:

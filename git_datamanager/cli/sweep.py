@@ -1,0 +1,187 @@
+"""git data gc, cleanup: removing shared bytes. Dry unless --apply."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from git_datamanager.cli import job, markdown, options, render
+from git_datamanager.cli.app import HELP, manager
+from git_datamanager.manager import DataManager
+from git_datamanager.ops import cleanup as cleaning
+from git_datamanager.ops import deleting
+from git_datamanager.ops import gc as collecting
+from git_datamanager.ops.deleting import Asked, Item, Trouble
+
+F = TypeVar("F", bound=Callable[..., Any])
+SHOWN = 200
+
+
+def _shared(command: F) -> F:
+    for option in (
+        click.option("--apply", is_flag=True, help="Do it; without this nothing is changed."),
+        click.option("-n", "--dry-run", "_dry", is_flag=True, help="The default, spelled out."),
+        click.option("--confirm", type=int, metavar="N", help="Yes, so many objects (50 or 5 % need it)."),
+        click.option(
+            "--repository", "repositories", multiple=True, metavar="URL",
+            help="Another repository that uses the same stores: its refs are read too.",
+        ),
+        click.option("--remote", metavar="R", help="The remote (default: origin)."),
+        click.option(
+            "--wait", type=float, default=0, metavar="SECONDS", help="Stand in line for another run.",
+        ),
+        click.option("--break-lease", is_flag=True, help="Free a lease that a dead run left. First be sure."),
+        click.option(
+            "--unsafe-single-writer", "single_writer", is_flag=True,
+            help="Do without conditional writes, where the store has none: never two runs at once.",
+        ),
+        options.json_output,
+        options.talk,
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command(context_settings=HELP)
+@click.option("--purge", is_flag=True, help="Also remove for good what lay in the trash for the grace.")
+@click.option("--fewer-refs", is_flag=True, help="Go on though many refs are gone since the last run.")
+@_shared
+def gc(
+    *, purge: bool, fewer_refs: bool, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more: Any
+) -> int:
+    """Move what nothing names from production into its trash, and later remove it.
+
+    Named is what any branch, tag, open request, stash or index holds as pending, published or marked, and
+    what has a receipt without a tombstone. The trash keeps it for the time of grace (data.grace, 14
+    days), pull and publish find it there. In doubt nothing is done.
+    """
+    with job.hushed("gc"), manager() as data:
+        if break_lease:
+            return _break(data, "production")
+        asked = _asked(apply=apply, dry=_dry, **more)
+        report = collecting.gc(data, asked, purge=purge, fewer_refs=fewer_refs, apply=apply and not _dry)
+        groups = [
+            ("moved to the trash", "would move to the trash", report.moved),
+            ("removed for good", "would be removed for good", report.purged),
+            ("named again, kept in the trash", "named again, kept in the trash", report.kept),
+        ]
+        told = _Told("gc", report.applied, groups, report.troubles, {"waiting": _bytes(report.waiting)})
+        again = "git data gc --apply" + (" --purge" if purge else "")
+        told.show(again, len(report.moved) + len(report.purged), as_json=as_json)
+    return told.finish()
+
+
+@click.command(context_settings=HELP)
+@_shared
+def cleanup(*, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more: Any) -> int:
+    """Sweep staging: what was published goes after 7 days, what nobody names after 30.
+
+    What any branch or open request holds as pending stays. Bytes that were never published are moved to
+    staging's trash and removed after the time of grace. In doubt nothing is done.
+    """
+    with job.hushed("cleanup"), manager() as data:
+        if break_lease:
+            return _break(data, "staging")
+        report = cleaning.cleanup(data, _asked(apply=apply, dry=_dry, **more), apply=apply and not _dry)
+        groups = [
+            ("published, removed from staging", "published, would be removed from staging", report.deleted),
+            ("moved to staging's trash", "would move to staging's trash", report.moved),
+            ("removed for good", "would be removed for good", report.purged),
+        ]
+        told = _Told("cleanup", report.applied, groups, report.troubles, {"kept": _bytes(report.kept)})
+        count = len(report.deleted) + len(report.moved) + len(report.purged)
+        told.show("git data cleanup --apply", count, as_json=as_json)
+    return told.finish()
+
+
+def _asked(
+    *,
+    apply: bool,
+    dry: bool,
+    confirm: int | None,
+    repositories: Sequence[str],
+    remote: str | None,
+    wait: float,
+    single_writer: bool,
+) -> Asked:
+    if apply and dry:
+        raise click.UsageError("--apply and --dry-run together: which of them?")
+    return Asked(remote, repositories, confirm, single_writer, wait)
+
+
+def _break(data: DataManager, role: str) -> int:
+    holder = deleting.break_lease(data, data.store(role))
+    render.result(f"freed the lease of {render.clean(holder)}" if holder else "nobody holds it")
+    return 0
+
+
+def _bytes(items: Sequence[Item]) -> dict[str, int]:
+    return {"objects": len(items), "bytes": sum(i.size for i in items)}
+
+
+class _Told:
+    """What a run removed, for people, programs and CI jobs."""
+
+    def __init__(
+        self,
+        command: str,
+        applied: bool,
+        groups: Sequence[tuple[str, str, Sequence[Item]]],
+        troubles: Sequence[Trouble],
+        rest: dict[str, dict[str, int]],
+    ) -> None:
+        self._command = command
+        self._applied = applied
+        self._groups = [(done if applied else planned, items) for done, planned, items in groups]
+        self._troubles = troubles
+        self._rest = rest
+
+    def show(self, again: str, count: int, *, as_json: bool) -> None:
+        if as_json:
+            render.json(self._command, self._document())
+        else:
+            self._print(again, count)
+
+    def finish(self) -> int:
+        """Tell the CI job; the exit code."""
+        job.tell(self._for_job())
+        return self._troubles[0].error.exit_code if self._troubles else 0
+
+    def _print(self, again: str, count: int) -> None:
+        for text, items in self._groups:
+            for item in items[:SHOWN]:
+                render.result(f"{item.oid.short}  {render.size(item.size)}  {text}")
+            if len(items) > SHOWN:
+                render.result(f"and {len(items) - SHOWN} more  {text}")
+        for name, rest in self._rest.items():
+            if rest["objects"]:
+                render.note(f"{name}: {rest['objects']} objects, {render.size(rest['bytes'])}")
+        for trouble in self._troubles:
+            render.error(trouble.error)
+        if not count:
+            render.note("nothing to remove")
+        elif not self._applied:
+            render.hint(f"{again}   # {count} objects; this was a dry run")
+
+    def _document(self) -> dict[str, Any]:
+        return {
+            "applied": self._applied,
+            "groups": [
+                {
+                    "outcome": text,
+                    "objects": [{"key": i.key, "oid": str(i.oid), "size": i.size} for i in items],
+                }
+                for text, items in self._groups
+            ],
+            "errors": [{"key": t.key, "message": t.error.message} for t in self._troubles],
+            **self._rest,
+        }
+
+    def _for_job(self) -> job.JobReport:
+        parts = [f"{len(items)} {text}" for text, items in self._groups if items]
+        summary = ", ".join(parts) or "nothing to remove"
+        lines = [f"### git data {self._command}", "", summary, ""]
+        for text, items in self._groups:
+            lines += [f"- {markdown.code(i.oid.short)} {render.size(i.size)} {text}" for i in items[:SHOWN]]
+        notes = [job.annotation("error", t.key, t.error.message, t.error.hints) for t in self._troubles]
+        return job.JobReport(self._command, summary, lines, self._document(), annotations=notes)

@@ -1,0 +1,157 @@
+"""`git data cleanup`: what staging need not keep. docs/design/publish.md, "Sweeping staging".
+
+Bytes that were published have another copy and go; those that never were have none and are moved to
+staging's trash first.
+"""
+
+import calendar
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from git_datamanager.errors import DataError, Denied, ObjectMissing
+from git_datamanager.manager import DataManager
+from git_datamanager.model.layout import OBJECTS, object_of, staging_trash_key
+from git_datamanager.model.oid import Oid
+from git_datamanager.ops import deleting
+from git_datamanager.ops.branch import find_branch
+from git_datamanager.ops.deleting import DAY, Asked, Item, Removal, Run, Trouble
+from git_datamanager.ops.fetch import places
+from git_datamanager.ops.roots import Roots, collect, demand_all
+
+SETTLED = 7 * DAY
+"""For how long staging keeps what was published or deleted."""
+UNNAMED = 30 * DAY
+_TRASH = staging_trash_key(OBJECTS)
+
+
+class Report(NamedTuple):
+    """What a run did, or would do."""
+
+    applied: bool
+    deleted: list[Item]
+    """Production has them."""
+    moved: list[Item]
+    """To staging's trash: they were never published, or are deleted by now."""
+    purged: list[Item]
+    """From staging's trash, for good."""
+    kept: list[Item]
+    """Everything else that staging holds."""
+    troubles: list[Trouble]
+
+
+class _Plan(NamedTuple):
+    total: int
+    delete: list[Item]
+    move: list[Item]
+    purge: list[Item]
+    kept: list[Item]
+    troubles: list[Trouble]
+
+
+def cleanup(manager: DataManager, asked: Asked | None = None, *, apply: bool = False) -> Report:
+    """Sweep staging. Dry unless `apply`. Raises DataError where anything is in doubt: nothing was done."""
+    asked = asked or Asked()
+    work = _Cleanup(manager, asked)
+    with manager.journal.record("cleanup", None, {"apply": apply}) as details:
+        if not apply:
+            plan = work.plan()
+            return Report(False, plan.delete, plan.move, plan.purge, plan.kept, plan.troubles)  # noqa: FBT003
+        with deleting.deleting_run(
+            manager, work.store, "cleanup", wait=asked.wait, single_writer=asked.single_writer
+        ) as run:
+            plan = work.plan()
+            planned = [*plan.delete, *plan.move, *plan.purge]
+            deleting.demand_confirmation(planned, plan.total, asked.confirmed, "git data cleanup --apply")
+            report = work.carry_out(run, plan)
+        for name in ("deleted", "moved", "purged"):
+            details[name] = [str(i.oid) for i in getattr(report, name)]
+    return report
+
+
+class _Cleanup:
+    """A sweep of staging."""
+
+    def __init__(self, manager: DataManager, asked: Asked) -> None:
+        self.store = manager.store("staging")
+        self._manager = manager
+        self._asked = asked
+        self._place = find_branch(manager.git, manager.manifests, asked.remote, None)
+
+    def _roots(self) -> Roots:
+        return collect(self._manager, self._place, self._asked.repositories)
+
+    def plan(self) -> _Plan:
+        production = self._manager.store("production").adapter
+        demand_all(self._manager, production, self._place.remote, self._asked.repositories)
+        objects = deleting.items(self.store, OBJECTS, object_of)
+        aside = deleting.items(self.store, _TRASH, lambda key: object_of(key, _TRASH))
+        roots, now = self._roots(), self.store.adapter.clock()
+        grace = self._manager.settings.number("data.grace", 1) * DAY
+        free = [i for i in objects if _is_free(i, roots, now)]
+        delete, move, troubles = self._split(free, roots)
+        purge = [i for i in aside if i.modified < now - grace and i.oid not in roots.pending]
+        going = {i.key for i in (*delete, *move, *purge)}
+        kept = [i for i in (*objects, *aside) if i.key not in going]
+        return _Plan(sum(i.size for i in (*objects, *aside)), delete, move, purge, kept, troubles)
+
+    def _split(self, free: Sequence[Item], roots: Roots) -> tuple[list[Item], list[Item], list[Trouble]]:
+        """What is live has its bytes in production, as far as that can be seen from here."""
+        delete, move, troubles = list[Item](), list[Item](), list[Trouble]()
+        for item in free:
+            if item.oid not in roots.live:
+                move.append(item)
+            elif self._is_published(item) is False:
+                error = ObjectMissing(f"{item.oid} is published, and production does not hold it")
+                troubles.append(Trouble(item.key, error))
+            else:
+                delete.append(item)
+        return delete, move, troubles
+
+    def _is_published(self, item: Item) -> bool | None:
+        """None where these credentials may not look into production."""
+        store = self._manager.store("production").adapter
+        try:
+            found = (store.stat_object(key) for key in places("production", item.oid)[:2])
+            return any(stat is not None and stat.size == item.size for stat in found)
+        except Denied:
+            return None
+
+    def carry_out(self, run: Run, plan: _Plan) -> Report:
+        done, deleted = Removal(troubles=list(plan.troubles)), list[Item]()
+        for chunk in deleting.in_chunks(plan.delete):
+            pending = self._roots().pending
+            deleted += [i for i in self._free(chunk, pending, done) if run.delete(i, done)]
+        for chunk in deleting.in_chunks(plan.move):
+            copied = [i for i in chunk if run.aside(i, staging_trash_key(i.key), done)]
+            pending = self._roots().pending if copied else set()
+            done.moved += [i for i in self._free(copied, pending, done) if run.delete(i, done)]
+        for chunk in deleting.in_chunks(plan.purge):
+            pending = self._roots().pending
+            done.deleted += [i for i in self._free(chunk, pending, done) if run.delete(i, done)]
+        run.sweep_probes()
+        kept = [*plan.kept, *done.kept]
+        return Report(True, deleted, done.moved, done.deleted, kept, done.troubles)  # noqa: FBT003
+
+    @staticmethod
+    def _free(some: Sequence[Item], pending: set[Oid], done: Removal) -> list[Item]:
+        """Without what a ref names as pending by now."""
+        done.kept += [i for i in some if i.oid in pending]
+        return [i for i in some if i.oid not in pending]
+
+
+def _is_free(item: Item, roots: Roots, now: float) -> bool:
+    """Its time is up: nowhere pending, and settled for long, or named by nobody for longer."""
+    if item.oid in roots.pending:
+        return False
+    settled = roots.settled.get(item.oid)
+    if settled is None:
+        return item.oid not in roots.named and item.modified < now - UNNAMED
+    return max(item.modified, _seconds(settled)) < now - SETTLED
+
+
+def _seconds(text: str) -> float:
+    try:
+        return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    except ValueError as error:
+        raise DataError(f"{text!r} is no time: nothing was deleted") from error

@@ -1,0 +1,260 @@
+"""`git data gc`: objects of production that nothing names go to the trash, and after the grace for good.
+
+docs/design/publish.md, "Deleting from production". Its own role; in doubt it does nothing.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from git_datamanager import documents
+from git_datamanager.errors import Conflict, Corrupt, ObjectMissing
+from git_datamanager.manager import DataManager
+from git_datamanager.model.layout import (
+    AUDIT,
+    OBJECTS,
+    RECEIPTS,
+    TRASH,
+    audit_key,
+    object_of,
+    receipt_of,
+    trash_key,
+)
+from git_datamanager.model.oid import Oid
+from git_datamanager.model.records import GcRecord, Receipt
+from git_datamanager.model.ulid import is_ulid, new_ulid
+from git_datamanager.objects import ObjectStore
+from git_datamanager.ops import deleting
+from git_datamanager.ops.branch import find_branch
+from git_datamanager.ops.deleting import DAY, Asked, Item, Removal, Run, Trouble
+from git_datamanager.ops.promote import actor
+from git_datamanager.ops.register import address, identity
+from git_datamanager.ops.roots import Roots, collect, demand_all
+from git_datamanager.storage.base import ABSENT
+from git_datamanager.workspace import reflists
+from git_datamanager.workspace.journal import utc_now
+
+REMEMBERED = 90 * DAY
+"""For how long a ref that is gone and was never merged still counts."""
+SHRINK, FEW = 0.8, 10
+
+
+class Report(NamedTuple):
+    """What a run did, or would do."""
+
+    applied: bool
+    moved: list[Item]
+    purged: list[Item]
+    kept: list[Item]
+    """Named again, so they stay."""
+    waiting: list[Item]
+    """In the trash, not yet old enough."""
+    troubles: list[Trouble]
+    refs: int
+
+
+class _Plan(NamedTuple):
+    """One look at everything, and what follows from it."""
+
+    refs: int
+    total: int
+    """Bytes in objects and trash."""
+    to_move: list[Item]
+    to_purge: list[Item]
+    kept: list[Item]
+    waiting: list[Item]
+    record: GcRecord
+
+
+def gc(
+    manager: DataManager,
+    asked: Asked | None = None,
+    *,
+    purge: bool = False,
+    fewer_refs: bool = False,
+    apply: bool = False,
+) -> Report:
+    """Move what nothing names into the trash, and with `purge` remove what lay there for the grace.
+
+    Dry unless `apply`. `fewer_refs`: the caller knows that many refs are gone. Raises DataError where
+    anything is in doubt: nothing was done then.
+    """
+    asked = asked or Asked()
+    work = _Gc(manager, asked, purge=purge, fewer_refs=fewer_refs)
+    with manager.journal.record("gc", None, {"purge": purge, "apply": apply}) as details:
+        if not apply:
+            plan, done = work.plan(), None
+        else:
+            with deleting.deleting_run(
+                manager, work.store, "gc", wait=asked.wait, single_writer=asked.single_writer
+            ) as run:
+                plan = work.plan()
+                work.demand_confirmation(plan)
+                done = work.carry_out(run, plan)
+        report = _report(plan, done)
+        details["moved"] = [str(i.oid) for i in report.moved if done]
+        details["purged"] = [str(i.oid) for i in report.purged if done]
+    return report
+
+
+def _report(plan: _Plan, done: Removal | None) -> Report:
+    return Report(
+        applied=done is not None,
+        moved=done.moved if done else plan.to_move,
+        purged=done.deleted if done else plan.to_purge,
+        kept=[*plan.kept, *(done.kept if done else ())],
+        waiting=plan.waiting,
+        troubles=done.troubles if done else [],
+        refs=plan.refs,
+    )
+
+
+class _Gc:
+    """A run of gc: the store, the repository it belongs to, and what is asked for."""
+
+    def __init__(self, manager: DataManager, asked: Asked, *, purge: bool, fewer_refs: bool) -> None:
+        self.store = manager.store("production")
+        self._manager = manager
+        self._asked = asked
+        self._purge = purge
+        self._fewer_refs = fewer_refs
+        self._place = find_branch(manager.git, manager.manifests, asked.remote, None)
+        self._repository = identity(address(manager.git, self._place.remote))
+
+    def plan(self) -> _Plan:
+        """The listings first, then the roots: what somebody names meanwhile is seen."""
+        demand_all(self._manager, self.store.adapter, self._place.remote, self._asked.repositories)
+        objects = deleting.items(self.store, OBJECTS, object_of)
+        trash = deleting.items(self.store, TRASH, lambda key: object_of(key, TRASH))
+        roots, named = self._named()
+        old, young = self._aged(trash)
+        there = {i.oid for i in objects}
+        last_copies = [i for i in old if i.oid in named and i.oid not in there]
+        to_move = [i for i in objects if i.oid not in named]
+        to_purge = [i for i in old if i not in last_copies] if self._purge else []
+        return _Plan(
+            refs=len(roots.refs),
+            total=sum(i.size for i in (*objects, *trash)),
+            to_move=to_move,
+            to_purge=to_purge,
+            kept=last_copies,
+            waiting=young if self._purge else [*young, *(i for i in old if i not in last_copies)],
+            record=self._record(roots, to_move, to_purge),
+        )
+
+    def _aged(self, trash: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+        """What lay there for longer than the grace, and the rest."""
+        limit = self.store.adapter.clock() - self._manager.settings.number("data.grace", 1) * DAY
+        return [i for i in trash if i.modified < limit], [i for i in trash if i.modified >= limit]
+
+    def demand_confirmation(self, plan: _Plan) -> None:
+        command = "git data gc --apply" + (" --purge" if self._purge else "")
+        planned = [*plan.to_move, *plan.to_purge]
+        deleting.demand_confirmation(planned, plan.total, self._asked.confirmed, command)
+
+    def carry_out(self, run: Run, plan: _Plan) -> Removal:
+        """Say what is intended, do it, say what was done."""
+        done = Removal()
+        if not plan.to_move and not plan.to_purge:
+            run.sweep_probes()
+            return done
+        self._leave(plan.record)
+        for chunk in deleting.in_chunks(plan.to_move):
+            copied = [i for i in chunk if run.aside(i, trash_key(i.oid), done)]
+            free = self._still_free(copied)
+            done.kept += [i for i in copied if i not in free]
+            done.moved += [i for i in free if run.delete(i, done)]
+        for chunk in deleting.in_chunks(plan.to_purge):
+            free = self._still_free(chunk)
+            # Named again, and not under `objects/`: publish brings it back.
+            gone = [i for i in chunk if i in free or self._is_good(i)]
+            done.kept += [i for i in chunk if i not in gone]
+            done.deleted += [i for i in gone if run.delete(i, done)]
+        run.sweep_probes()
+        moved, purged = ([str(i.oid) for i in some] for some in (done.moved, done.deleted))
+        self._leave(
+            plan.record.model_copy(
+                update={"id": new_ulid(), "phase": "done", "moved": moved, "purged": purged}
+            )
+        )
+        return done
+
+    def _leave(self, record: GcRecord) -> None:
+        documents.write(self.store.adapter, audit_key(record.id), record, ABSENT)
+
+    def _still_free(self, some: Sequence[Item]) -> list[Item]:
+        """Those that still nothing names, by a new look at all refs."""
+        named = self._named()[1] if some else set()
+        return [i for i in some if i.oid not in named]
+
+    def _is_good(self, item: Item) -> bool:
+        try:
+            self.store.verify(item.oid, item.size)
+        except (ObjectMissing, Corrupt):
+            return False
+        return True
+
+    def _named(self) -> tuple[Roots, set[Oid]]:
+        """What refs, earlier refs and receipts without a tombstone name."""
+        roots = collect(self._manager, self._place, self._asked.repositories)
+        records = self._records()
+        _demand_refs(roots, records, fewer=self._fewer_refs)
+        remembered = _remembered(self._manager, roots, records)
+        return roots, roots.named | remembered | _vanished(self.store, roots)
+
+    def _records(self) -> list[GcRecord]:
+        """Those that earlier runs for this repository left, not too long ago, oldest first."""
+        store = self.store.adapter
+        since = store.clock() - REMEMBERED
+        keys = [
+            s.key for s in store.list_objects(AUDIT)
+            if s.modified > since and is_ulid(s.key.removeprefix(AUDIT).removesuffix(".json"))
+        ]  # fmt: skip
+        found = (documents.fetch(store, key, GcRecord) for key in keys)
+        return [r for r in found if r is not None and r.repository == self._repository]
+
+    def _record(self, roots: Roots, to_move: Sequence[Item], to_purge: Sequence[Item]) -> GcRecord:
+        return GcRecord(
+            id=new_ulid(),
+            phase="intent",
+            started=utc_now(),
+            actor=actor(self._manager)[:1000],
+            repository=self._repository,
+            refs=len(roots.refs),
+            beyond={c: sorted(map(str, oids)) for c, oids in sorted(roots.beyond.items())},
+            moved=[str(i.oid) for i in to_move],
+            purged=[str(i.oid) for i in to_purge],
+        )
+
+
+def _vanished(store: ObjectStore, roots: Roots) -> set[Oid]:
+    """The contents of entries that have a receipt and that no manifest knows: not deleted, but lost from
+    view, by a force-push for one."""
+    known = roots.ids | roots.tombstones
+    entries = (receipt_of(s.key) for s in store.adapter.list_objects(RECEIPTS))
+    found = set()
+    for entry in entries:
+        if entry is not None and entry not in known:
+            receipt = documents.fetch(store.adapter, f"{RECEIPTS}{entry}.json", Receipt)
+            if receipt is not None:
+                found.add(Oid.parse(receipt.oid))
+    return found
+
+
+def _demand_refs(roots: Roots, records: Sequence[GcRecord], *, fewer: bool) -> None:
+    """Raise Conflict where many refs that an earlier run saw are gone."""
+    before = records[-1].refs if records else 0
+    now = len(roots.refs)
+    if fewer or now >= SHRINK * before or before - now <= FEW:
+        return
+    raise Conflict(
+        f"there are {now} refs, an earlier run saw {before}: maybe the list is cut, so nothing was done",
+        hints=["git data gc --fewer-refs   # if they were deleted on purpose"],
+    )
+
+
+def _remembered(manager: DataManager, roots: Roots, records: Sequence[GcRecord]) -> set[Oid]:
+    """What refs name that are gone and were not merged."""
+    beyond = {commit: oids for record in records for commit, oids in record.beyond.items()}
+    gone = [commit for commit in beyond if commit not in roots.refs.values()]
+    merged = reflists.is_merged(manager.git, gone, roots.tip)
+    return {Oid.parse(oid) for commit in gone if commit not in merged for oid in beyond[commit]}
