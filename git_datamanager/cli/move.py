@@ -5,11 +5,10 @@ from typing import Any
 
 import click
 
-from git_datamanager.cli import clone, options, render
+from git_datamanager.cli import clone, job, options, publish_report, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.ops import finalize as finalizing
 from git_datamanager.ops import publish as publishing
-from git_datamanager.ops.branch import BOT_BRANCH
 from git_datamanager.ops.fetch import SOURCES
 from git_datamanager.ops.pull import Outcome, Pulled
 
@@ -153,61 +152,17 @@ def publish(
     storage service to production, checks them, leaves a receipt, and records all that in the
     manifest. Each version on its own; running it again, late or twice changes nothing.
     """
-    with manager() as data:
-        report = publishing.publish(
-            data, finalize=finalize, branch=branch, remote=remote, dry_run=dry_run,
-            unsafe_single_writer=single_writer,
-        )  # fmt: skip
-    if as_json:
-        render.json("publish", {"dry_run": dry_run, **_report_json(report)})
-    else:
-        _print_report(report)
-    for entry in report.entries:
-        if entry.error is not None:
-            render.error(entry.error) if not as_json else render.warn(str(entry.error))
+    with job.hushed("publish"):
+        with manager() as data:
+            report = publishing.publish(
+                data, finalize=finalize, branch=branch, remote=remote, dry_run=dry_run,
+                unsafe_single_writer=single_writer,
+            )  # fmt: skip
+        if as_json:
+            render.json("publish", publish_report.document(report, dry_run=dry_run))
+        else:
+            publish_report.show(report)
+        for _, error in report.failures:
+            render.error(error) if not as_json else render.warn(str(error))
+    job.tell(publish_report.for_job(report, dry_run=dry_run))
     return report.failures[0][1].exit_code if report.failures else 0
-
-
-def _report_json(report: publishing.Report) -> dict[str, Any]:
-    return {
-        "branch": report.branch,
-        "tip": report.tip,
-        "finalized": str(report.finalized),
-        "commit": report.commit,
-        "versions": [
-            {
-                "name": e.name,
-                "version": e.version.name,
-                "id": e.version.id,
-                "oid": str(e.version.oid),
-                "size": e.version.size,
-                "outcome": str(e.result),
-                "verified": e.verified,
-                "error": str(e.error) if e.error else None,
-            }
-            for e in report.entries
-        ],
-        "deleted": [{"name": name, "versions": versions} for name, versions in report.deleted],
-    }
-
-
-def _print_report(report: publishing.Report) -> None:
-    for entry in report.entries:
-        words = [
-            render.clean(entry.name),
-            entry.version.name,
-            render.size(entry.version.size),
-            str(entry.result),
-        ]
-        render.result("  ".join(words + ([entry.verified] if entry.verified else [])))
-    for name, versions in report.deleted:
-        render.result(f"{render.clean(name)}  {' '.join(versions)}  deleted")
-    if not report.entries and not report.deleted:
-        render.note(f"nothing is pending on {report.branch}")
-    if report.commit is not None:
-        where = report.branch if report.finalized == "commit" else BOT_BRANCH
-        render.result(f"manifest finalized in {report.commit[:12]} on {render.clean(where)}")
-    if report.finalized is finalizing.Finalized.COMMIT and report.remote:
-        render.hint("git pull   # brings the finalized manifest into a clone")
-    if report.finalized is finalizing.Finalized.PROPOSED:
-        render.hint(f"open a pull request from {BOT_BRANCH} to {report.branch}")

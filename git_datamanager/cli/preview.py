@@ -165,14 +165,16 @@ def _report(seen: Preview, document: dict[str, Any]) -> job.JobReport:
 
 
 def _comment(number: int, seen: Preview) -> None:
-    """A comment is a courtesy: the summary of the job has the same page, and a fork's token may not write."""
+    """A comment is a courtesy: the summary of the job has the same page, and a fork's token may not write.
+    A request that does nothing to data gets none, unless it had one."""
     try:
         host = host_from_environment(os.environ)
         if host is None:
             render.warn("there is no token for the host of this repository: no comment was written")
             return
-        url = host.comment(number, preview_page.MARKER, preview_page.comment(seen))
-        render.note(f"commented: {url}")
+        is_news = bool(seen.proposal.changes or seen.findings)
+        url = host.comment(number, preview_page.MARKER, preview_page.comment(seen), create=is_news)
+        render.note(f"commented: {url}" if url else "nothing to comment on")
     except Denied:
         render.warn("the token may not write comments: the page is in the summary of this job")
     except DataError as error:

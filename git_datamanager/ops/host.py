@@ -27,8 +27,9 @@ class Host(Protocol):
     def open_requests(self) -> list[str]:
         """The head commits of all open requests, those of forks included."""
 
-    def comment(self, number: int, marker: str, body: str) -> str:
-        """Write the one comment of a request that holds `marker`, or edit ours. Returns its URL."""
+    def comment(self, number: int, marker: str, body: str, *, create: bool = True) -> str | None:
+        """Write the one comment of a request that holds `marker`, or edit ours. Returns its URL; without
+        `create` None where there is none to edit."""
 
 
 def host_from_environment(env: Mapping[str, str]) -> Host | None:
@@ -102,7 +103,7 @@ class GitHub:
         for page in pages:
             yield [_commit(_at(item, "head", "sha"), item.get("number")) for item in page]
 
-    def comment(self, number: int, marker: str, body: str) -> str:
+    def comment(self, number: int, marker: str, body: str, *, create: bool = True) -> str | None:
         mine = self._login()
         path = f"{self._path}/issues/{number}/comments"
         for page in self.api.pages(path, {}):
@@ -110,7 +111,7 @@ class GitHub:
                 if marker in (item.get("body") or "") and self._is_mine(item, mine):
                     edited = f"{self._path}/issues/comments/{int(item['id'])}"
                     return str(self.api.send("PATCH", edited, {"body": body})["html_url"])
-        return str(self.api.send("POST", path, {"body": body})["html_url"])
+        return str(self.api.send("POST", path, {"body": body})["html_url"]) if create else None
 
     def _login(self) -> str | None:
         """Whose token it is; None for the token of an app (the job's own), which may not ask."""
@@ -167,7 +168,7 @@ class GitLab:
         for page in pages:
             yield [_commit(item.get("sha"), item.get("iid")) for item in page]
 
-    def comment(self, number: int, marker: str, body: str) -> str:
+    def comment(self, number: int, marker: str, body: str, *, create: bool = True) -> str | None:
         mine = _at(self.api.get("/user"), "id")
         path = f"{self._path}/{number}/notes"
         for page in self.api.pages(path, {"order_by": "created_at", "sort": "asc"}):
@@ -175,7 +176,7 @@ class GitLab:
                 if marker in (item.get("body") or "") and _at(item, "author", "id") == mine:
                     note = self.api.send("PUT", f"{path}/{int(item['id'])}", {"body": body})
                     return self._note_url(number, note)
-        return self._note_url(number, self.api.send("POST", path, {"body": body}))
+        return self._note_url(number, self.api.send("POST", path, {"body": body})) if create else None
 
     def _note_url(self, number: int, note: Any) -> str:
         return f"{self.api.base}{self._path}/{number}/notes/{_at(note, 'id')}"

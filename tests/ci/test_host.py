@@ -117,6 +117,15 @@ def test_one_comment_is_edited_in_place(server: FakeHost, kind: str) -> None:
     assert ours == [(1, f"{MARKER}\nsecond"), (2, f"{MARKER}\nother request")]
 
 
+def test_a_comment_that_only_follows_an_earlier_one(server: FakeHost, kind: str) -> None:
+    host = connect(server, kind)
+    assert host.comment(1, MARKER, f"{MARKER}\nnothing", create=False) is None
+    assert server.comments == []
+    host.comment(1, MARKER, f"{MARKER}\nfirst")
+    assert host.comment(1, MARKER, f"{MARKER}\nnothing any more", create=False)
+    assert [c["body"] for c in server.comments] == [f"{MARKER}\nnothing any more"]
+
+
 def test_a_strangers_comment_with_the_marker_is_not_ours(server: FakeHost, kind: str) -> None:
     """They could change the verdict after us."""
     theirs = server.say(f"{MARKER}\nall fine", by="mallory")
