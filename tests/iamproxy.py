@@ -7,12 +7,19 @@ on s3:prefix, and S3's rule for a missing key (404 only for whoever may list it,
 import fnmatch
 import re
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.storage.faultproxy import Act, FaultProxy, error
+from tests.storage.faultproxy import Act, FaultProxy
 
-DENIED = error(403, "AccessDenied")
+_REFUSAL = b"<Error><Code>AccessDenied</Code><Message>by policy</Message></Error>"
+
+
+def denied(handler: Any) -> None:
+    """S3's answer, which tells the time like all of them."""
+    headers = {"Content-Type": "application/xml", "Date": formatdate(usegmt=True)}
+    handler.answer(403, headers, _REFUSAL)
 
 
 def like(pattern: str, text: str) -> bool:
@@ -62,7 +69,7 @@ class IamProxy(FaultProxy):
             return super().fault(method, target, headers)
         if not self._permits(policy, method, target, headers):
             self.refused.append((who, method, target))
-            return DENIED
+            return denied
         bucket, key = _split(target)
         if method in ("GET", "HEAD") and key and not may_list(policy, bucket, key):
             return _hide_absence
@@ -107,6 +114,6 @@ def _object_action(method: str, query: Mapping[str, Any]) -> str:
 def _hide_absence(handler: Any) -> None:
     status, headers, body = handler.ask()
     if status == 404:
-        DENIED(handler)
+        denied(handler)
     else:
         handler.answer(status, headers, body)

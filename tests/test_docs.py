@@ -294,6 +294,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "config": clone.json("config"),
         "trust": clone.json("trust"),
         "verify": clone.json("verify"),
+        "doctor": clone.json("doctor", "--offline"),
         "fsck": clone.json("fsck", "--remote"),
         "init": clone.json("init"),
         "install": clone.json("install"),

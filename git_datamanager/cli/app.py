@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gc": ("sweep", "Move what nothing names to the trash, and later remove it."),
     "cleanup": ("sweep", "Sweep staging."),
     "verify": ("check", "Measure what the current credentials may do."),
+    "doctor": ("doctor", "Look at everything git data rests on."),
     "fsck": ("check", "Hash everything again and compare."),
     "resolve": ("hooks", "Settle a manifest with merge conflicts."),
     "merge-driver": ("hooks", "Merge two manifests (called by Git)."),

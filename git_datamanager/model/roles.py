@@ -90,7 +90,8 @@ ROLES = (
             Grant("staging", (Verb.PUT, Verb.PARTS, Verb.ABORT), _TRASH),
             Grant("staging", (Verb.PUT,), ("lease-gc",)),
             Grant("staging", (Verb.DELETE,), (*CONTENT, *_TRASH, *_PROBE)),
-            Grant("production", (Verb.GET,), ("*",)),
+            # Told 403 for 404 it would take what production has lost for what it may not look at.
+            Grant("production", _SEE, (*CONTENT, *_TRASH, *_below("repos/"))),
         ),
         environment="data-staging",
     ),

@@ -90,11 +90,15 @@ def verify(manager: DataManager, *, role: str = "developer", read_only: bool = F
     result = Verification(role, [], [], [])
     for store in STORES:
         try:
-            adapter = manager.store(store).adapter
-            _measure(result, adapter, _known(manager, store), read_only=read_only)
+            measure(result, manager, store, read_only=read_only)
         except DataError as error:
             result.unreachable.append((store, error))
     return result
+
+
+def measure(result: Verification, manager: DataManager, store: str, *, read_only: bool) -> None:
+    """Add the rights on one store. Raises what keeps it from being asked at all."""
+    _measure(result, manager.store(store).adapter, _known(manager, store), read_only=read_only)
 
 
 def _measure(result: Verification, adapter: StorageAdapter, known: "_Known", *, read_only: bool) -> None:

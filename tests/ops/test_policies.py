@@ -1,10 +1,12 @@
 """`git data verify --policies`: what the documents allow, asked by real requests and by an evaluator."""
 
+import hashlib
 import itertools
 import json
-import uuid
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
@@ -20,7 +22,7 @@ from git_datamanager.ops import policies, policies_iam, policies_r2
 from git_datamanager.ops.policies import Place, Project, project
 from git_datamanager.ops.verify import NEEDS
 from tests.iamproxy import IamProxy, allows, may_list
-from tests.s3server import KEYS, s3_endpoint  # noqa: F401 - a fixture
+from tests.storage.fakes3 import FakeS3
 from tests.world import Clone, World, new_world
 
 HEX = "6d60f003a0d96b8a3a4b39b0f2f6ee5e5e4cfd16c6b5f90c8d7c9f4d35d4a7f1"
@@ -62,7 +64,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
             **_ALL, "object": "gdl", "pack": "gdl", "trash": "gpdl", "swept": "gpdl", "probe": "gdl",
             "lease-gc": "gpl",
         },
-        "production": dict.fromkeys(NAMES, "g"),
+        "production": dict.fromkeys(["object", "pack", "trash", "swept", "repos"], "gl"),
     },
     "gc": {
         "staging": {},
@@ -322,16 +324,36 @@ def _json_parts(text: str) -> list[str]:
 # The roles at work
 
 
+class Lab(NamedTuple):
+    """Two buckets of a strict server behind the policies: who has the key ROLE has that role's policy."""
+
+    world: World
+    server: FakeS3
+    proxy: IamProxy
+    buckets: dict[str, str]
+
+    def keys(self, store: str, below: str) -> set[str]:
+        start = f"data/{below}"
+        return {key for key in self.server.objects(self.buckets[store]) if key.startswith(start)}
+
+    def age(self, days: float) -> None:
+        """Let everything in the stores be older."""
+        for bucket in self.buckets.values():
+            for key in self.server.objects(bucket):
+                versions = self.server.bucket(bucket).versions[key]
+                versions[-1] = replace(versions[-1], modified=versions[-1].modified - days * 86400)
+
+
 @pytest.fixture
-def lab(tmp_path: Any, s3_endpoint: str) -> Iterator[tuple[World, IamProxy]]:  # noqa: F811
-    """Two buckets behind the policies; whoever has the key ROLE has the policy of that role."""
-    where = [Place(p.store, f"{p.bucket}-{uuid.uuid4()}", p.prefix) for p in PLACES]
-    owner = _client(s3_endpoint, "s3", KEYS["access_key"], KEYS["secret_key"])
-    for place in where:
-        owner.create_bucket(Bucket=place.bucket)
-    with IamProxy(s3_endpoint, documents(where)) as proxy:
-        staging, production = (f"s3://{p.bucket}/data?endpoint={proxy.url}" for p in where)
-        yield new_world(tmp_path / "lab", staging=staging, production=production), proxy
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with FakeS3() as server, IamProxy(server.url, documents(PLACES)) as proxy:
+        for role in MAY:
+            server.grant(role)
+        for place in PLACES:
+            server.create_bucket(place.bucket)
+        staging, production = (f"s3://{p.bucket}/data?endpoint={proxy.url}" for p in PLACES)
+        world = new_world(tmp_path / "lab", staging=staging, production=production)
+        yield Lab(world, server, proxy, {p.store: p.bucket for p in PLACES})
 
 
 def acting(clone: Clone, role: str) -> Clone:
@@ -339,26 +361,87 @@ def acting(clone: Clone, role: str) -> Clone:
 
 
 @pytest.mark.slow
-def test_each_role_can_do_its_work_and_measures_no_lack(lab: tuple[World, IamProxy]) -> None:
-    world, proxy = lab
+def test_each_role_can_do_its_work_and_measures_no_lack(lab: Lab) -> None:
+    """add, publish, pull, delete, gc, cleanup: each with the rights of its role and no others."""
+    world = lab.world
     ana = acting(world.found("ana"), "developer")
     for role in NEEDS:
         said = acting(ana, role).data("verify", "--role", role).err
         assert "needs" not in said, said
         assert "should not" not in said, said
-    for text in ("1\n", "2\n"):
-        ana.write("a.csv", text)
-        ana.data("add", "a.csv")
-        ana.commit(text)
+    for name in ("a.csv", "b.csv"):
+        ana.write(name, name)
+        ana.data("add", name)
+        ana.commit(name)
         ana.git("push", "-q")
         world.publish(acting(ana, "publish"))
         ana.git("pull", "-q")
-    assert set(ana.states("a.csv").values()) == {"published"}
     reader = acting(world.clone("reader"), "reader")
-    assert reader.data("pull").code == 0
-    assert reader.read("a.csv") == b"2\n"
+    reader.data("pull")
+    assert reader.read("b.csv") == b"b.csv"
     for role in NEEDS:
         stores = acting(ana, role).json("verify", "--role", role)["stores"]
         assert ("production", "read", "allowed") in [(s["store"], s["right"], s["answer"]) for s in stores]
     assert "needs write" in reader.data("verify", "--role", "developer", code=4).err
-    assert {who for who, method, _ in proxy.refused if method == "DELETE"} >= {"developer", "publish"}
+    assert {who for who, method, _ in lab.proxy.refused if method == "DELETE"} >= {"developer", "publish"}
+
+
+@pytest.mark.slow
+def test_the_deleting_roles_can_do_their_work(lab: Lab) -> None:
+    world = lab.world
+    ana = acting(world.found("ana"), "developer")
+    for name in ("a.csv", "b.csv"):
+        ana.write(name, name)
+        ana.data("add", name)
+    ana.commit("two")
+    ana.git("push", "-q")
+    world.publish(acting(ana, "publish"))
+    ana.git("pull", "-q")
+    ana.data("delete", "a.csv", "--yes")
+    ana.commit("delete")
+    ana.git("push", "-q")
+    world.publish(acting(ana, "publish"))
+    ana.git("pull", "-q")
+    ana.git("fetch", "-q")
+    lab.age(40)
+    assert len(lab.keys("production", "objects/")) == 2
+    acting(ana, "developer").data("gc", "--apply", "--confirm", "1", code=4)
+    acting(ana, "publish").data("gc", "--apply", "--confirm", "1", code=4)
+    gc = acting(ana, "gc")
+    gc.data("gc", "--apply", "--confirm", "1")
+    assert len(lab.keys("production", "objects/")) == 1
+    assert len(lab.keys("production", "trash/")) == 1
+    lab.age(40)
+    gc.data("gc", "--apply", "--purge", "--confirm", "1")
+    assert lab.keys("production", "trash/") == set()
+    stray = b"nobody names it"
+    digest = hashlib.sha256(stray).hexdigest()
+    lab.server.put(lab.buckets["staging"], f"data/objects/{digest[:2]}/{digest}", stray)
+    lab.age(40)
+    acting(ana, "gc").data("cleanup", "--apply", "--confirm", "1", code=4)
+    cleanup = acting(ana, "cleanup")
+    cleanup.data("cleanup", "--apply", "--confirm", "1")
+    assert lab.keys("staging", "trash/") == {f"data/trash/objects/{digest[:2]}/{digest}"}
+    lab.age(40)
+    cleanup.data("cleanup", "--apply", "--confirm", "1")
+    assert lab.keys("staging", "trash/") == set()
+    assert len(lab.keys("staging", "objects/")) == 2, "published a moment ago"
+
+
+@pytest.mark.xfail(strict=False, reason="pull takes the 403 of a missing object for the last word")
+@pytest.mark.slow
+def test_a_reader_finds_what_lies_in_the_trash(lab: Lab) -> None:
+    """The store tells a reader 403 of what is missing under objects/."""
+    world = lab.world
+    ana = acting(world.found("ana"), "developer")
+    ana.write("a.csv", "one")
+    ana.data("add", "a.csv")
+    ana.commit("one")
+    ana.git("push", "-q")
+    world.publish(acting(ana, "publish"))
+    (key,) = lab.keys("production", "objects/")
+    lab.server.put(lab.buckets["production"], key.replace("objects/", "trash/"), b"one")
+    lab.server.remove(lab.buckets["production"], key)
+    reader = acting(world.clone("reader"), "reader")
+    reader.data("pull")
+    assert reader.read("a.csv") == b"one"
