@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from git_datamanager.cli import markdown, render
+from git_datamanager.errors import ObjectMissing
 from git_datamanager.model.manifest import State
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.proposal import Change, Finding, Level
 from git_datamanager.ops.preview import Preview, Verdict
+from git_datamanager.ops.preview_bytes import Look
 
 MARKER = "<!-- git-data:preview -->"
 MAX_COMMENT = 65_000
@@ -78,13 +80,20 @@ def _changes(preview: Preview) -> Iterator[str]:
 
 
 def _row(preview: Preview, change: Change) -> list[str]:
-    look = preview.looks.get(change.version.id)
-    seen = "–" if look is None else f"{look.where} ({look.checked})" if look.where else "**not found good**"
+    seen = _seen(preview.looks.get(change.version.id))
     name = markdown.code(change.name)
     if change.moved_from:
         name = f"{markdown.code(change.moved_from)} → {name}"
     version = change.version
     return [name, version.name, words(change), render.size(version.size), delta(change.delta), seen]
+
+
+def _seen(look: Look | None) -> str:
+    if look is None:
+        return "–"
+    if look.where:
+        return f"{look.where} ({look.checked})"
+    return "**missing**" if isinstance(look.problem, ObjectMissing) else "**not good**"
 
 
 def words(change: Change) -> str:
@@ -106,14 +115,14 @@ def delta(count: int) -> str:
 
 def _storage(preview: Preview) -> Iterator[str]:
     deletions = preview.proposal.deletions
-    yield ""
-    yield f"Storage: {delta(preview.proposal.added)} in production"
+    text = f"Storage: {delta(preview.proposal.added)} in production"
     if deletions.versions:
-        yield (
-            f"and −{render.size(deletions.size)} once the grace period is over "
-            f"({deletions.versions} published version{'s' if deletions.versions > 1 else ''} deleted, "
-            f"of {render.size(deletions.live)} live)."
+        text += (
+            f", and −{render.size(deletions.size)} once the grace period is over "
+            f"({deletions.versions} published version{'s' if deletions.versions > 1 else ''} deleted; "
+            f"{render.size(deletions.live)} live before)"
         )
+    yield from ("", f"{text}.")
 
 
 def _how_to_pull(preview: Preview) -> Iterator[str]:

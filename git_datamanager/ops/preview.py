@@ -161,8 +161,7 @@ def _deleted(manager: DataManager, deletions: Deletions, approved: int) -> Itera
             Level.ERROR, "",
             f"{deletions.versions} published versions are deleted, with {share} % of the live bytes: "
             f"more than {versions} versions or {percent} % need an approval",
-            (f"label the request: approve-deletions-{deletions.versions}",
-             f"git data preview --approve-deletions {deletions.versions}"),
+            (f"label the request: approve-deletions-{deletions.versions}",),
         )  # fmt: skip
 
 
