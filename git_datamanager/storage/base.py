@@ -8,7 +8,7 @@ Specification: docs/spec/store-v1.md.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 Advance = Callable[[int], None]
 """Told the number of bytes moved since the last call; negative when a part is sent again."""
@@ -49,12 +49,46 @@ def matching(etag: str) -> Expect:
 
 
 class Capabilities(NamedTuple):
-    """What a store was seen to refuse (a negative probe), never what its vendor's name promises."""
+    """What a store was seen to refuse (a negative probe), never what its vendor's name promises.
+
+    The two facts that writes and checks rest on; `Examination` has the rest.
+    """
 
     conditional_put: bool
     """A second create-only put of one key is refused and the first bytes stay."""
     checks_sha256: bool
     """A body that does not match the sha256 sent with it is refused."""
+
+
+Versioning = Literal["off", "on", "unknown"]
+
+
+class Examination(NamedTuple):
+    """All that a store was seen to refuse and to take. False also where the rights did not suffice."""
+
+    conditional_put: bool
+    checks_sha256: bool
+    conditional_overwrite: bool
+    """A write by ETag is refused where the object is another one, and where there is none."""
+    conditional_complete: bool
+    """Putting the parts of an upload together is create-only where that was asked for."""
+    source_condition: bool
+    """A copy of a source with another ETag is refused."""
+    part_source_condition: bool
+    """The same for a copy in parts."""
+    conditional_delete: bool
+    lists_after_put: bool
+    ranges: bool
+    """A range is answered with just that range."""
+    clock_skew: float
+    """Seconds by which the store's clock is ahead of this machine's; both may be cut to whole ones."""
+    versioning: Versioning
+    """Whether deleted bytes stay as old versions; `unknown` where the store does not say."""
+
+
+def sound(clock_skew: float) -> Examination:
+    """A store that refuses by construction, and keeps no old versions."""
+    return Examination(*(True,) * 9, clock_skew=clock_skew, versioning="off")
 
 
 class Presentation(NamedTuple):
@@ -153,4 +187,10 @@ class StorageAdapter(Protocol):
         """
 
     def capabilities(self) -> Capabilities:
-        """Probe once per instance, by requests that a sound store refuses."""
+        """Probe once per instance, by requests that a sound store refuses: what every write may ask."""
+
+    def examine(self) -> Examination:
+        """Probe everything, anew each time: some forty requests, for whoever inspects a store.
+
+        Raises Forbidden where nothing may be written below `probe/`.
+        """

@@ -4,8 +4,8 @@ No component below the root is ever followed if it is a symbolic link: the folde
 whoever can write into it must not make us read or write elsewhere.
 """
 
-import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,11 +21,13 @@ from git_datamanager.storage.base import (
     ANYTHING,
     Advance,
     Capabilities,
+    Examination,
     Expect,
     Presentation,
     Stat,
     StorageAdapter,
     no_advance,
+    sound,
 )
 from git_datamanager.storage.body import Window
 from git_datamanager.storage.keys import check_key, check_prefix, check_range
@@ -46,7 +48,6 @@ LOCK_NAME = ".lock"
 LOCK_TIMEOUT = 60.0
 """Seconds; the lock is held for a look and a rename, so a longer wait means a process that hangs."""
 _DAY = 86400
-_NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 
 
 def create(root: Path) -> "LocalStore":
@@ -75,7 +76,7 @@ class LocalStore:
                 with fsio.Folder(self._root, key) as folder:
                     return stat_of(key, folder.stat())
             except FileNotFoundError:
-                self._check_root()
+                check_root(self._root)
                 return None
 
     @contextmanager
@@ -144,7 +145,7 @@ class LocalStore:
     def list_objects(self, prefix: str) -> Iterator[Stat]:
         check_prefix(prefix)
         with self._told():
-            self._check_root()
+            check_root(self._root)
         yield from self._walk("", prefix)
 
     def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
@@ -157,7 +158,7 @@ class LocalStore:
                         folder.unlink(folder.leaf)
                         folder.fsync()
             except FileNotFoundError:
-                self._check_root()
+                check_root(self._root)
 
     def clock(self) -> float:
         """The file system's time, which on a network is another machine's; ours where nobody may write."""
@@ -167,6 +168,10 @@ class LocalStore:
     def capabilities(self) -> Capabilities:
         """By construction: os.link refuses a taken name, and bytes are hashed before they get one."""
         return Capabilities(conditional_put=True, checks_sha256=True)
+
+    def examine(self) -> Examination:
+        """A folder nobody may write to is told by its clock, which is then this machine's."""
+        return sound(self.clock() - time.time())
 
     def _keep(self, file: BinaryIO, temp: Path, key: str, expect: Expect) -> Stat:
         """Make the finished temporary file durable, then visible."""
@@ -185,20 +190,15 @@ class LocalStore:
     def _linked(self, place: Place, temp: Path, key: str) -> bool:
         """Take a free name, atomically between machines too; False where there are no hard links."""
         try:
-            place.link_in(temp)
+            return place.link_in(temp)
         except FileExistsError as error:
             raise PreconditionFailed(f"{self.url} holds {key} already") from error
-        except OSError as error:
-            if error.errno in _NO_LINKS:
-                return False
-            raise
-        return True
 
     def _place(self, key: str) -> Place:
         try:
             return Place(self._root, key)
         except FileNotFoundError:
-            self._check_root()
+            check_root(self._root)
         place = Place(self._root, key, create=True)
         folder = place.path
         while folder != self._root:  # the names of the new folders have to last as well
@@ -236,7 +236,7 @@ class LocalStore:
                         raise self._missing(key)
                     file = folder.open_read()
             except FileNotFoundError as error:
-                self._check_root()
+                check_root(self._root)
                 raise self._missing(key) from error
             found = stat_of(key, os.fstat(file.fileno()))
             if found is None:  # replaced by a folder since
@@ -279,9 +279,6 @@ class LocalStore:
             self._is_swept = True
             with suppress(OSError):
                 fsio.sweep(self._root, age=_DAY)
-
-    def _check_root(self) -> None:
-        check_root(self._root)
 
     def _missing(self, key: str) -> ObjectMissing:
         return ObjectMissing(f"{self.url} does not hold {key}")

@@ -13,6 +13,7 @@ from git_datamanager.errors import DataError, Forbidden, Unreachable
 from git_datamanager.storage.base import Stat
 
 _CLOSED = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+_NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _COARSE = 10_000_000
 """Nanoseconds; the ticks of kernels, which stamp files, are 1 to 10 ms long."""
@@ -24,10 +25,16 @@ class Place(fsio.Folder):
     def __enter__(self) -> Self:
         return self
 
-    def link_in(self, temp: Path) -> None:
-        """Appear under the key; FileExistsError where it is taken."""
-        os.link(temp, self._at(self.leaf), dst_dir_fd=self._fd)
+    def link_in(self, temp: Path) -> bool:
+        """Appear under the key; FileExistsError where it is taken, False where there are no hard links."""
+        try:
+            os.link(temp, self._at(self.leaf), dst_dir_fd=self._fd)
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                return False
+            raise
         self.fsync()
+        return True
 
     def move_in(self, temp: Path) -> None:
         """Appear under the key in place of what is there."""

@@ -15,11 +15,13 @@ from git_datamanager.storage.base import (
     ANYTHING,
     Advance,
     Capabilities,
+    Examination,
     Expect,
     Presentation,
     Stat,
     StorageAdapter,
     no_advance,
+    sound,
 )
 from git_datamanager.storage.keys import check_key, check_prefix, check_range
 from git_datamanager.storage.source import Measured
@@ -130,6 +132,9 @@ class MemoryStore:
 
     def capabilities(self) -> Capabilities:
         return Capabilities(conditional_put=True, checks_sha256=True)
+
+    def examine(self) -> Examination:
+        return sound(self.clock() - time.time())
 
     def _put(self, key: str, data: bytes, expect: Expect, presentation: Presentation | None) -> Stat:
         digest = hashlib.sha256(data).hexdigest()

@@ -8,14 +8,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
-from urllib.parse import urlsplit
 
-from git_datamanager.errors import DataError, ObjectMissing, PreconditionFailed, Unreachable
+from git_datamanager.errors import DataError, Forbidden, ObjectMissing, PreconditionFailed, Unreachable
 from git_datamanager.storage import s3copy, s3delete, s3errors, s3multipart, s3request
 from git_datamanager.storage.base import (
     ANYTHING,
     Advance,
     Capabilities,
+    Examination,
     Expect,
     Presentation,
     Stat,
@@ -25,6 +25,7 @@ from git_datamanager.storage.base import (
 from git_datamanager.storage.body import Body
 from git_datamanager.storage.keys import check_key, check_prefix, check_range
 from git_datamanager.storage.s3bucket import Bucket
+from git_datamanager.storage.s3examine import examine, pins_parts
 from git_datamanager.storage.s3probe import probe
 from git_datamanager.storage.s3request import SIZES, Sizes
 from git_datamanager.storage.settle import settle
@@ -101,6 +102,7 @@ class S3Store:
         self._sizes = sizes
         self._bucket = Bucket(bucket, prefix, self._url, login.connect, self._guard)
         self._probed: Capabilities | None = None
+        self._pins: bool | None = None
         self._probing = threading.Lock()
 
     @property
@@ -198,8 +200,7 @@ class S3Store:
         """AWS does; others only where the probe saw it (some refuse the header: B2, GCS)."""
         if self._probed is not None:
             return self._probed.checks_sha256
-        host = urlsplit(self._bucket.steady.meta.endpoint_url).hostname or ""
-        return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        return self._bucket.is_aws
 
     def copy_object(
         self,
@@ -225,7 +226,18 @@ class S3Store:
             sizes=self._sizes,
             presentation=presentation,
             advance=advance,
+            pins_parts=self._pins_parts,
         )
+
+    def _pins_parts(self) -> bool:
+        """Asked only for objects above the limit of one copy; the vendor counts where nobody may try."""
+        with self._probing:
+            if self._pins is None:
+                try:
+                    self._pins = pins_parts(self, self._bucket)
+                except Forbidden:
+                    self._pins = self._bucket.is_aws
+            return self._pins
 
     def list_objects(self, prefix: str) -> Iterator[Stat]:
         """Names in the bucket that are no keys (the `folder/` of some consoles) are left out."""
@@ -254,6 +266,9 @@ class S3Store:
             if self._probed is None:
                 self._probed = probe(self, self._bucket)
             return self._probed
+
+    def examine(self) -> Examination:
+        return examine(self, self._bucket)
 
     def _pinned(self, key: str, etag: str | None) -> Stat:
         """The object's facts, if it is the one with this ETag."""

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from git_datamanager.errors import DataError, Forbidden, NotFound, ObjectMissing, Unreachable
 from git_datamanager.storage.base import Stat
@@ -44,6 +45,12 @@ class Bucket:
     def once(self) -> "S3Client":
         """The client that sends once: conditional requests (see settle.py)."""
         return self._client(retries=False)
+
+    @property
+    def is_aws(self) -> bool:
+        """By the host: a guess, for where nothing was proven and nobody may try."""
+        host = urlsplit(self.steady.meta.endpoint_url).hostname or ""
+        return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
     def _client(self, *, retries: bool) -> "S3Client":
         with self._lock:  # making clients is not safe in threads, using them is

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from git_datamanager.errors import ObjectMissing, PreconditionFailed
 from git_datamanager.storage import s3request
@@ -10,9 +9,6 @@ from git_datamanager.storage.base import ANYTHING, Advance, Presentation, Stat
 from git_datamanager.storage.s3bucket import Bucket
 from git_datamanager.storage.s3multipart import WIDTH, Upload, begin, side_by_side
 from git_datamanager.storage.s3request import Part, Sizes
-
-_UNPINNED = (".r2.cloudflarestorage.com",)
-"""Services that keep no condition on the source of a part copy: a tampered object could be published."""
 
 
 def copy(
@@ -24,21 +20,24 @@ def copy(
     sizes: Sizes,
     presentation: Presentation | None,
     advance: Advance,
+    pins_parts: Callable[[], bool],
 ) -> Stat | None:
-    """Copy the very object `found` names, in one request where the service allows its size. None where
-    nothing would pin a larger one: the caller streams it then (reliability.md 5.4)."""
+    """Copy the very object `found` names, in one request where the service allows its size.
+
+    None where nothing would pin the parts of a larger one (R2): a tampered object could take the place of
+    a published one before anybody looks at it. The caller streams it then.
+    """
     if found.size > sizes.copy:
-        if (urlsplit(bucket.steady.meta.endpoint_url).hostname or "").endswith(_UNPINNED):
+        if not pins_parts():
             return None
         return _in_parts(source, found, bucket, key, sizes=sizes, presentation=presentation, advance=advance)
-    stat = _at_once(source, found, bucket, key, presentation)
+    stat = at_once(source, found, bucket, key, presentation)
     advance(found.size)
     return stat
 
 
-def _at_once(
-    source: Bucket, found: Stat, bucket: Bucket, key: str, presentation: Presentation | None
-) -> Stat:
+def at_once(source: Bucket, found: Stat, bucket: Bucket, key: str, presentation: Presentation | None) -> Stat:
+    """Copy in one request, on the condition of the source's ETag."""
     with bucket.guard(key):
         answer = bucket.steady.copy_object(
             **bucket.at(key),
@@ -63,7 +62,8 @@ def _in_parts(
 ) -> Stat:
     """Copy part by part inside the service, pinned by the source's ETag.
 
-    Not every service may keep that condition, so the source is looked at again before completing.
+    These credentials may not have been allowed to prove that condition, so the source is looked at again
+    before completing.
     """
     origin = source.at(found.key)
     planned = list(s3request.parts(found.size, sizes.copy_part))

@@ -18,10 +18,15 @@ def delete(bucket: Bucket, key: str, etag: str) -> None:
             raise
 
 
+def send(bucket: Bucket, key: str, etag: str) -> None:
+    """The one request, and what the store says to it."""
+    with bucket.guard(key, conditional=True):
+        bucket.once.delete_object(**bucket.at(key), IfMatch=etag)
+
+
 def _delete_known(bucket: Bucket, key: str, etag: str) -> None:
     try:
-        with bucket.guard(key, conditional=True):
-            bucket.once.delete_object(**bucket.at(key), IfMatch=etag)
+        send(bucket, key, etag)
     except ObjectMissing:  # somebody else was quicker: it is gone, which was asked for
         return
     except NotKnown:  # no such condition here: the look just before is all there is

@@ -46,14 +46,20 @@ class Upload:
             answer = self.bucket.steady.upload_part(**self.at, PartNumber=part.number, Body=data)
         return {"PartNumber": part.number, "ETag": answer["ETag"]}
 
-    def copy(self, part: Part, source: dict[str, Any], etag: str) -> dict[str, Any]:
+    def copy(
+        self, part: Part, source: dict[str, Any], etag: str, *, is_whole: bool = False
+    ) -> dict[str, Any]:
+        """Take a part from an object with this ETag; sources up to 5 MiB can only be taken whole."""
+        ranged: dict[str, Any] = (
+            {} if is_whole else {"CopySourceRange": f"bytes={part.start}-{part.start + part.size - 1}"}
+        )
         with self.bucket.guard(self.key):
             answer = self.bucket.steady.upload_part_copy(
                 **self.at,
                 PartNumber=part.number,
                 CopySource=source,  # type: ignore[arg-type] # a dict with the keys of the TypedDict
                 CopySourceIfMatch=etag,
-                CopySourceRange=f"bytes={part.start}-{part.start + part.size - 1}",
+                **ranged,
             )
         etag_of_part = answer.get("CopyPartResult", {}).get("ETag")
         if not etag_of_part:
@@ -64,17 +70,21 @@ class Upload:
         """Make it visible. A store may drop the condition here (reliability.md section 3), so the
         object is looked at just before as well."""
         self._check(expect)
+        return settle(
+            lambda: self.complete_once(parts, size, expect),
+            lambda: self.bucket.own(self.key, self._nonce),
+            restartable=False,
+        )
 
-        def send() -> Stat:
-            with self.bucket.guard(self.key, conditional=True):
-                answer = self.bucket.once.complete_multipart_upload(
-                    **self.at,
-                    MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
-                    **s3request.condition(expect),
-                )
-            return self.bucket.written(self.key, size, answer)
-
-        return settle(send, lambda: self.bucket.own(self.key, self._nonce), restartable=False)
+    def complete_once(self, parts: list[dict[str, Any]], size: int, expect: Expect) -> Stat:
+        """The one request, and what the store says to it."""
+        with self.bucket.guard(self.key, conditional=True):
+            answer = self.bucket.once.complete_multipart_upload(
+                **self.at,
+                MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+                **s3request.condition(expect),
+            )
+        return self.bucket.written(self.key, size, answer)
 
     def abort(self) -> None:
         """Where even that fails, the bucket's lifecycle rule for unfinished uploads remains."""

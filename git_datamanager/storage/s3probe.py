@@ -1,4 +1,4 @@
-"""What a bucket refuses, found out by asking for it (reliability.md section 4).
+"""What a bucket refuses, found out by asking for it.
 
 A feature counts only where the wrong request was refused *and* the right one taken: a store that
 refuses every request with a header proves nothing about the header.
@@ -15,8 +15,8 @@ from git_datamanager.storage.s3bucket import Bucket
 from git_datamanager.storage.s3errors import NotKnown
 from git_datamanager.storage.s3request import base64_of
 
-_FIRST = b"the first of two writes to one key"
-_SECOND = b"the second"
+FIRST = b"the first of two writes to one key"
+SECOND = b"the second"
 
 
 def probe(store: StorageAdapter, bucket: Bucket) -> Capabilities:
@@ -29,16 +29,16 @@ def probe(store: StorageAdapter, bucket: Bucket) -> Capabilities:
         )
     finally:
         for name in ("twice", "wrong"):
-            _remove(store, f"{folder}/{name}")
+            remove(store, f"{folder}/{name}")
 
 
 def _keeps_first(store: StorageAdapter, key: str) -> bool:
-    if not _is_taken(lambda: _put_new(store, key, _FIRST)):
+    if not is_taken(lambda: _put_new(store, key, FIRST)):
         return False
-    if _is_taken(lambda: _put_new(store, key, _SECOND)):
+    if is_taken(lambda: _put_new(store, key, SECOND)):
         return False
     with store.read_object(key) as stream:
-        return stream.read() == _FIRST
+        return stream.read() == FIRST
 
 
 def _put_new(store: StorageAdapter, key: str, data: bytes) -> None:
@@ -46,9 +46,9 @@ def _put_new(store: StorageAdapter, key: str, data: bytes) -> None:
 
 
 def _checks_sha256(bucket: Bucket, key: str) -> bool:
-    right, wrong = (base64_of(hashlib.sha256(data).hexdigest()) for data in (_FIRST, _SECOND))
+    right, wrong = (base64_of(hashlib.sha256(data).hexdigest()) for data in (FIRST, SECOND))
     try:
-        return not _is_taken(lambda: _put_with(bucket, key, wrong)) and _is_taken(
+        return not is_taken(lambda: _put_with(bucket, key, wrong)) and is_taken(
             lambda: _put_with(bucket, key, right)
         )
     except NoCredentials:  # they were good a moment ago: the header breaks the signature (GCS)
@@ -57,10 +57,10 @@ def _checks_sha256(bucket: Bucket, key: str) -> bool:
 
 def _put_with(bucket: Bucket, key: str, checksum: str) -> None:
     with bucket.guard(key):
-        bucket.steady.put_object(**bucket.at(key), Body=_FIRST, ChecksumSHA256=checksum)
+        bucket.steady.put_object(**bucket.at(key), Body=FIRST, ChecksumSHA256=checksum)
 
 
-def _is_taken(write: Callable[[], None]) -> bool:
+def is_taken(write: Callable[[], object]) -> bool:
     """False where the store answers no; no rights and no connection are no answer to this question."""
     try:
         write()
@@ -73,7 +73,7 @@ def _is_taken(write: Callable[[], None]) -> bool:
     return True
 
 
-def _remove(store: StorageAdapter, key: str) -> None:
+def remove(store: StorageAdapter, key: str) -> None:
     try:
         store.delete_object(key)
     except (Denied, Unreachable):  # publish may not delete; whoever cleans `probe/` will

@@ -11,6 +11,7 @@ from git_datamanager.storage.base import (
     ANYTHING,
     Advance,
     Capabilities,
+    Examination,
     Expect,
     Presentation,
     Stat,
@@ -81,6 +82,9 @@ class Wrapper:
     def capabilities(self) -> Capabilities:
         return self.inner.capabilities()
 
+    def examine(self) -> Examination:
+        return self.inner.examine()
+
 
 def innermost(store: StorageAdapter) -> StorageAdapter:
     """The store itself, under whatever it is wrapped in: a copy inside the service needs to know it."""
@@ -104,6 +108,9 @@ class ReadOnly(Wrapper):
     def capabilities(self) -> Capabilities:
         """Nothing is proven: the probe would have to write."""
         return Capabilities(conditional_put=False, checks_sha256=False)
+
+    def examine(self) -> Examination:
+        raise self._refused()
 
     def _refused(self) -> Forbidden:
         return Forbidden(f"{self.url} is open for reading only: nothing was written")
@@ -220,6 +227,9 @@ class Retrying(Wrapper):
 
     def capabilities(self) -> Capabilities:
         return self._again(self.inner.capabilities)
+
+    def examine(self) -> Examination:
+        return self._again(self.inner.examine)
 
     def _again(self, act: Callable[[], T], before_next: Callable[[], None] = lambda: None) -> T:
         attempt = 0

@@ -792,6 +792,8 @@ class _Operation:
             form = re.fullmatch(r"bytes=(\d+)-(\d+)", text)
             if not form or not int(form[1]) <= int(form[2]) < len(data):
                 raise Refused(400, "InvalidArgument")
+            if len(data) <= self.profile.min_part:
+                raise Refused(400, "InvalidRequest")
             data = data[int(form[1]) : int(form[2]) + 1]
         if len(data) > self.profile.copy_limit:
             raise Refused(400, "InvalidRequest")
