@@ -27,6 +27,7 @@ def _shared(command: F) -> F:
             help="Another repository that uses the same stores: its refs are read too.",
         ),
         click.option("--remote", metavar="R", help="The remote (default: origin)."),
+        click.option("--branch", metavar="B", help="The default branch (default: the remote's own)."),
         click.option(
             "--wait", type=float, default=0, metavar="SECONDS", help="Stand in line for another run.",
         ),
@@ -67,7 +68,7 @@ def gc(
         ]
         told = _Told("gc", report.applied, groups, report.troubles, {"waiting": _bytes(report.waiting)})
         again = "git data gc --apply" + (" --purge" if purge else "")
-        told.show(again, len(report.moved) + len(report.purged), as_json=as_json)
+        told.show(again, len(report.moved) + len(report.purged), is_much=report.is_much, as_json=as_json)
     return told.finish()
 
 
@@ -90,7 +91,7 @@ def cleanup(*, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more
         ]
         told = _Told("cleanup", report.applied, groups, report.troubles, {"kept": _bytes(report.kept)})
         count = len(report.deleted) + len(report.moved) + len(report.purged)
-        told.show("git data cleanup --apply", count, as_json=as_json)
+        told.show("git data cleanup --apply", count, is_much=report.is_much, as_json=as_json)
     return told.finish()
 
 
@@ -101,12 +102,13 @@ def _asked(
     confirm: int | None,
     repositories: Sequence[str],
     remote: str | None,
+    branch: str | None,
     wait: float,
     single_writer: bool,
 ) -> Asked:
     if apply and dry:
         raise click.UsageError("--apply and --dry-run together: which of them?")
-    return Asked(remote, repositories, confirm, single_writer, wait)
+    return Asked(remote, branch, repositories, confirm, single_writer, wait)
 
 
 def _break(data: DataManager, role: str) -> int:
@@ -136,11 +138,11 @@ class _Told:
         self._troubles = troubles
         self._rest = rest
 
-    def show(self, again: str, count: int, *, as_json: bool) -> None:
+    def show(self, again: str, count: int, *, is_much: bool, as_json: bool) -> None:
         if as_json:
             render.json(self._command, self._document())
         else:
-            self._print(again, count)
+            self._print(f"{again} --confirm {count}" if is_much else again, count)
 
     def finish(self) -> int:
         """Tell the CI job; the exit code."""

@@ -156,7 +156,7 @@ class LocalBranch:
         if name is None and current is None:
             raise DataError(
                 "HEAD is detached: name the branch; nothing was published",
-                hints=["git data publish --branch main"],
+                hints=["--branch main   # names it"],
             )
         self.name = name or current or ""
         self.remote: str | None = None
@@ -261,7 +261,7 @@ def _default_branch(git: Git, remote: str) -> str:
         if line.startswith("ref: refs/heads/"):
             return line.removeprefix("ref: refs/heads/").split("\t")[0]
     raise NotFound(
-        f"{remote} does not say which branch is its default", hints=["git data publish --branch main"]
+        f"{remote} does not say which branch is its default", hints=["--branch main   # names it"]
     )
 
 

@@ -38,6 +38,8 @@ class Report(NamedTuple):
     kept: list[Item]
     """Everything else that staging holds."""
     troubles: list[Trouble]
+    is_much: bool
+    """It takes a number to confirm it."""
 
 
 class _Plan(NamedTuple):
@@ -48,6 +50,14 @@ class _Plan(NamedTuple):
     kept: list[Item]
     troubles: list[Trouble]
 
+    @property
+    def going(self) -> list[Item]:
+        return [*self.delete, *self.move, *self.purge]
+
+    @property
+    def is_much(self) -> bool:
+        return deleting.is_much(self.going, self.total)
+
 
 def cleanup(manager: DataManager, asked: Asked | None = None, *, apply: bool = False) -> Report:
     """Sweep staging. Dry unless `apply`. Raises DataError where anything is in doubt: nothing was done."""
@@ -56,13 +66,12 @@ def cleanup(manager: DataManager, asked: Asked | None = None, *, apply: bool = F
     with manager.journal.record("cleanup", None, {"apply": apply}) as details:
         if not apply:
             plan = work.plan()
-            return Report(False, plan.delete, plan.move, plan.purge, plan.kept, plan.troubles)  # noqa: FBT003
+            return Report(False, plan.delete, plan.move, plan.purge, plan.kept, plan.troubles, plan.is_much)  # noqa: FBT003
         with deleting.deleting_run(
             manager, work.store, "cleanup", wait=asked.wait, single_writer=asked.single_writer
         ) as run:
             plan = work.plan()
-            planned = [*plan.delete, *plan.move, *plan.purge]
-            deleting.demand_confirmation(planned, plan.total, asked.confirmed, "git data cleanup --apply")
+            deleting.demand_confirmation(plan.going, plan.total, asked.confirmed, "git data cleanup --apply")
             report = work.carry_out(run, plan)
         for name in ("deleted", "moved", "purged"):
             details[name] = [str(i.oid) for i in getattr(report, name)]
@@ -76,7 +85,7 @@ class _Cleanup:
         self.store = manager.store("staging")
         self._manager = manager
         self._asked = asked
-        self._place = find_branch(manager.git, manager.manifests, asked.remote, None)
+        self._place = find_branch(manager.git, manager.manifests, asked.remote, asked.branch)
 
     def _roots(self) -> Roots:
         return collect(self._manager, self._place, self._asked.repositories)
@@ -131,7 +140,7 @@ class _Cleanup:
             done.deleted += [i for i in self._free(chunk, pending, done) if run.delete(i, done)]
         run.sweep_probes()
         kept = [*plan.kept, *done.kept]
-        return Report(True, deleted, done.moved, done.deleted, kept, done.troubles)  # noqa: FBT003
+        return Report(True, deleted, done.moved, done.deleted, kept, done.troubles, plan.is_much)  # noqa: FBT003
 
     @staticmethod
     def _free(some: Sequence[Item], pending: set[Oid], done: Removal) -> list[Item]:

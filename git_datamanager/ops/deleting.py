@@ -44,6 +44,8 @@ class Asked:
     """How a deleting run is asked for."""
 
     remote: str | None = None
+    branch: str | None = None
+    """The default branch, where the remote does not say it."""
     repositories: Sequence[str] = ()
     """Addresses of others that use the same store."""
     confirmed: int | None = None
@@ -209,10 +211,15 @@ def in_chunks(planned: Sequence[Item]) -> Iterator[Sequence[Item]]:
     yield from (planned[n : n + CHUNK] for n in range(0, len(planned), CHUNK))
 
 
+def is_much(planned: Sequence[Item], all_bytes: int) -> bool:
+    """So much that a person has to give the number."""
+    return len(planned) > MANY or sum(i.size for i in planned) > SHARE * all_bytes
+
+
 def demand_confirmation(planned: Sequence[Item], all_bytes: int, confirmed: int | None, command: str) -> None:
     """Raise Conflict where much is to go and nobody gave its number."""
     count, size = len(planned), sum(i.size for i in planned)
-    if (count <= MANY and size <= SHARE * all_bytes) or (confirmed is not None and confirmed >= count):
+    if not is_much(planned, all_bytes) or (confirmed is not None and confirmed >= count):
         return
     share = round(100 * size / all_bytes) if all_bytes else 100
     raise Conflict(

@@ -50,6 +50,8 @@ class Report(NamedTuple):
     """In the trash, not yet old enough."""
     troubles: list[Trouble]
     refs: int
+    is_much: bool
+    """It takes a number to confirm it."""
 
 
 class _Plan(NamedTuple):
@@ -105,6 +107,7 @@ def _report(plan: _Plan, done: Removal | None) -> Report:
         waiting=plan.waiting,
         troubles=done.troubles if done else [],
         refs=plan.refs,
+        is_much=deleting.is_much([*plan.to_move, *plan.to_purge], plan.total),
     )
 
 
@@ -117,7 +120,7 @@ class _Gc:
         self._asked = asked
         self._purge = purge
         self._fewer_refs = fewer_refs
-        self._place = find_branch(manager.git, manager.manifests, asked.remote, None)
+        self._place = find_branch(manager.git, manager.manifests, asked.remote, asked.branch)
         self._repository = identity(address(manager.git, self._place.remote))
 
     def plan(self) -> _Plan:
