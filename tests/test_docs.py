@@ -16,7 +16,7 @@ import pytest
 
 from git_datamanager import errors
 from git_datamanager.cli.app import COMMANDS, HIDDEN
-from git_datamanager.ops import add, fsck, publish, pull, status, upload, verify
+from git_datamanager.ops import add, ci_setup, fsck, preview, publish, pull, status, upload, verify
 from git_datamanager.workspace import hooks_install, settings
 from tests.conftest import REPOSITORY
 from tests.world import Clone, World, make_database
@@ -308,6 +308,8 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "error": clone.json("pull", "prices.sqlite@v99", code=3),
     }
     clone.commit("third release")
+    runs["preview"] = clone.json("preview", "--base", "origin/main")
+    runs["ci"] = clone.json("ci", "setup", "github", "--store", "aws", "--dry-run")
     clone.git("push", "-q")
     runs["publish"] = json.loads(world.publish(clone, "--json").out)
     said = examples()
@@ -322,6 +324,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
     [
         *(add.Outcome, fsck.Verdict, hooks_install.Deed, publish.Finalized, publish.Result),
         *(pull.Outcome, status.Stage, status.Work, upload.Outcome, verify.Answer),
+        *(ci_setup.Outcome, preview.Verdict),
     ],
     ids=lambda words: f"{words.__module__.rpartition('.')[2]}.{words.__name__}",
 )

@@ -6,13 +6,17 @@ from typing import NamedTuple
 from git_datamanager.workspace.git import Git
 
 _ADDRESS = re.compile(r"(?:\w+://)?(?:[^@/]*@)?([\w.-]+)(?::\d+)?[/:](.+?)(?:\.git)?/?")
-# environment → role of AWS, and whether it is reserved for the default branch
+# environment → role of AWS, and who may deploy there
 _ENVIRONMENTS = {
-    "data-preview": ("PREVIEW", "reader of both stores", ""),
-    "data-production": ("PUBLISH", "publish", "deployment branches: only {branch}"),
-    "data-cleanup": ("CLEANUP", "clean", "deployment branches: only {branch}"),
-    "data-gc": ("GC", "gc", "deployment branches: only {branch}; required reviewers"),
+    "data-preview": ("PREVIEW", ""),
+    "data-production": ("PUBLISH", "deployment branches: only {branch}"),
+    "data-staging": ("CLEANUP", "deployment branches: only {branch}"),
+    "data-gc": ("GC", "deployment branches: only {branch}; required reviewers"),
 }
+_RIGHTS = (
+    "git data verify --policies {store}   # the roles publish, cleanup, gc and their environments",
+    "data-preview gets and lists the content of both stores and the receipts, and writes nothing",
+)
 
 
 class Step(NamedTuple):
@@ -47,10 +51,13 @@ def steps(host: str, store: str, project: Project) -> list[Step]:
     return _github(store, project) if host == "github" else _gitlab(store, project)
 
 
+def _rights(store: str) -> tuple[str, ...]:
+    return tuple(line.format(store=store) for line in _RIGHTS)
+
+
 def _github(store: str, project: Project) -> list[Step]:
     environments = [
-        f"{name}  {rule.format(branch=project.branch)}".rstrip()
-        for name, (_, _, rule) in _ENVIRONMENTS.items()
+        f"{name}  {rule.format(branch=project.branch)}".rstrip() for name, (_, rule) in _ENVIRONMENTS.items()
     ]
     return [
         Step(f"create four environments: {project.url}/settings/environments", tuple(environments)),
@@ -81,14 +88,14 @@ def _github_aws(project: Project) -> list[Step]:
     roles = [
         f"gh variable set GIT_DATA_{role}_ROLE --env {name} "
         f"--body arn:aws:iam::ACCOUNT:role/git-data-{role.lower()}"
-        for name, (role, _, _) in _ENVIRONMENTS.items()
+        for name, (role, _) in _ENVIRONMENTS.items()
     ]
     return [
         Step("let AWS know GitHub's identities", (provider,)),
         Step(
             f"create one role per environment, trusted only for the subject {trust}; "
             "maximum session duration 6 hours",
-            ("git data verify --policies aws   # prints what each may do",),
+            _rights("aws"),
         ),
         Step(
             "name the roles and the region",
@@ -112,7 +119,10 @@ def _github_r2() -> list[Step]:
 def _r2_tokens() -> Step:
     return Step(
         "create one R2 token per environment: https://dash.cloudflare.com/?to=/:account/r2/api-tokens",
-        ("git data verify --policies r2   # prints what each may do",),
+        (
+            *_rights("r2"),
+            "each job has one key for both stores: a token of both buckets, reading only for data-preview",
+        ),
     )
 
 
@@ -126,7 +136,7 @@ def _gitlab(store: str, project: Project) -> list[Step]:
         Step(
             f"create one role per environment, trusted for {project.server}, the audience https://gitlab.com "
             f"and the subject project_path:{project.path}:ref_type:branch:ref:{project.branch}",
-            ("git data verify --policies aws   # prints what each may do",),
+            _rights("aws"),
         )
         if store == "aws"
         else _r2_tokens()
