@@ -178,10 +178,17 @@ def _attempt(store: StorageAdapter, key: str, record: LeaseRecord, expect: Expec
 
 
 def _proven(store: StorageAdapter, key: str, record: LeaseRecord, written: Stat, terms: Terms) -> Lease:
-    """Created: a second creation and a wrong ETag must be refused. The bytes are the same: no harm done."""
-    for expect in (ABSENT, _NOBODY):
-        _refuses(store, key, record, expect, terms)
-    return Lease(store, key, record, written.etag)
+    """Created: a second creation and a wrong ETag must be refused. The bytes are the same: no harm done.
+    Where that is not seen the lease is given back: nobody works under it."""
+    lease = Lease(store, key, record, written.etag)
+    try:
+        for expect in (ABSENT, _NOBODY):
+            _refuses(store, key, record, expect, terms)
+    except DataError:
+        with contextlib.suppress(DataError):  # then it ends by itself
+            lease.release()
+        raise
+    return lease
 
 
 def _refuses(store: StorageAdapter, key: str, record: LeaseRecord, expect: Expect, terms: Terms) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from git_datamanager import lease
-from git_datamanager.errors import Conflict, Locked, OutcomeUnknown
+from git_datamanager.errors import Conflict, Forbidden, Locked, OutcomeUnknown
 from git_datamanager.lease import NoConditions, Terms
 from git_datamanager.model.layout import LEASE
 from git_datamanager.storage.base import ANYTHING, Stat, StorageAdapter
@@ -220,3 +220,24 @@ def test_a_write_that_was_never_seen_is_not_a_lease(store: StorageAdapter) -> No
     with pytest.raises(OutcomeUnknown):
         lease.acquire(Mute(store, is_done=False), LEASE, terms())
     assert lease.look(store, LEASE) is None
+
+
+class Refusing(Wrapper):
+    """Denies the second write: right in the middle of taking a lease."""
+
+    def __init__(self, inner: StorageAdapter) -> None:
+        super().__init__(inner)
+        self.count = 0
+
+    def write_object(self, *args: Any, **more: Any) -> Stat:
+        self.count += 1
+        if self.count == 2:
+            raise Forbidden("access denied")
+        return super().write_object(*args, **more)
+
+
+def test_a_lease_that_could_not_be_proven_is_given_back(store: StorageAdapter) -> None:
+    """That of a deleting run would keep every other one away for a week."""
+    with pytest.raises(Forbidden):
+        lease.acquire(Refusing(store), LEASE, terms())
+    assert lease.acquire(store, LEASE, terms("bob")).record.holder == "bob"
