@@ -1,0 +1,57 @@
+"""Every request of a verb with every fault: what was promised holds, and the next run ends right.
+
+The fake fails exactly one request, whichever number it has; from the same state the verb is then run again.
+"""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.faults.sweep import Point, Prepared, disturb
+from tests.faults.verbs import VERBS
+from tests.storage.fakes3 import FAULTS
+
+Get = Callable[[str], Prepared]
+SHARDS = 8
+
+
+def swept(world: Prepared, points: Sequence[Point]) -> None:
+    found = [text for number, kind in points for text in disturb(world, number, kind)]
+    assert not found, "\n".join(found)
+
+
+def part(world: Prepared, shard: int) -> list[Point]:
+    """One of the parts of a sweep, so that several processes share it."""
+    found = list(world.points())[shard::SHARDS]
+    assert len(found) >= 5, "the sweep sweeps nothing"
+    return found
+
+
+def sample(world: Prepared, count: int) -> list[Point]:
+    """Spread over the run, with every fault in turn."""
+    found = list(world.points())
+    step = len(found) // count
+    return found[:: step + (step % len(FAULTS) == 0)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_publish_holds_its_promises_whatever_request_fails(prepared: Get, shard: int) -> None:
+    world = prepared("publish")
+    swept(world, part(world, shard))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in VERBS if name != "publish"])
+def test_a_verb_holds_its_promises_when_one_request_fails(prepared: Get, name: str) -> None:
+    """A sample; the next test has them all."""
+    world = prepared(name)
+    swept(world, sample(world, 8))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("name", [name for name in VERBS if name != "publish"])
+def test_a_verb_holds_its_promises_whatever_request_fails(prepared: Get, name: str, shard: int) -> None:
+    world = prepared(name)
+    swept(world, part(world, shard))
