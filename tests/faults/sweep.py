@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from git_datamanager.errors import Locked, OutcomeUnknown
+from git_datamanager.storage.s3request import SIZES
 from tests.faults.scene import HASTY, HOUR, PATIENT, Saved, Scene, Settings, build, in_process
 from tests.faults.sound import end_state
 from tests.faults.verbs import Verb, attempt, give_back
