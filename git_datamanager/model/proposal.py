@@ -218,15 +218,12 @@ def _altered(dataset: Dataset, version: Version, was_in: Dataset, was: Version) 
 
 def _split(old: _Entries, new: _Entries) -> Iterator[Finding]:
     """A dataset is renamed as a whole: a single entry under another name is a copied id."""
-    heads = {d.name: d for d, _ in new.values()}
+    stayed = {old[key][0].name for key, (d, _) in new.items() if key in old and old[key][0].name == d.name}
     for key, (dataset, version) in new.items():
-        was_in = old[key][0] if key in old else None
-        if was_in is None or was_in.name == dataset.name or was_in.name not in heads:
-            continue
-        if any(v.id in {w.id for w in heads[was_in.name].versions} for v in was_in.versions):
-            yield _error(
-                dataset.name, version, f"has the id of a version of {was_in.name}, which is still there"
-            )
+        was_in = old[key][0].name if key in old else dataset.name
+        if was_in != dataset.name and was_in in stayed:
+            text = f"has the id of a version of {was_in}, which is still there"
+            yield _error(dataset.name, version, text, "git data add   # gives a version an id of its own")
 
 
 def _datasets(sides: _Sides) -> Iterator[Finding]:

@@ -66,6 +66,8 @@ def look_for(
         )
     except _NOT_ASKED as error:
         return _blind(str(error), confirm, mode)
+    except Unreachable as error:
+        return Seen({}, [Finding(Level.NOTICE, "", str(error), error.hints)], str(error), is_unknown=True)
     looks = _all_looks(asker, entries, confirm)
     refused = next((k.problem for k in looks.values() if isinstance(k.problem, _NOT_ASKED)), None)
     if refused is not None:

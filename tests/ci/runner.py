@@ -1,8 +1,8 @@
 """Runs the `run:` steps of an action or workflow in a shell, as a runner would.
 
 Steps that use another action are skipped (their `if:` is evaluated all the same), and the installing step is
-replaced by the tool that is being tested. `${{ }}` is resolved in `env:`, `if:` and `working-directory:`;
-in `run:` there must be none.
+skipped too, for the tool that is being tested is on PATH. `${{ }}` is resolved in `env:`, `if:` and
+`working-directory:`; in `run:` there must be none.
 """
 
 import os
@@ -37,6 +37,8 @@ class Runner:
     ran: list[Ran] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
     """Actions whose step would have run."""
+    python: Path | None = None
+    """A folder with a `python` that installing steps call; without one they are skipped."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
@@ -72,7 +74,7 @@ class Runner:
             if "uses" in step:
                 assert re.search(r"@[0-9a-f]{40}$", step["uses"]), step["uses"]
                 self.used.append(step["uses"].partition("@")[0])
-            elif not step["name"].startswith("Install"):
+            elif self.python is not None or not step["name"].startswith("Install"):
                 failed = self.run(step).code != 0 or failed
         return self.ran[before:]
 
@@ -95,6 +97,8 @@ class Runner:
             **self.context.get("environment", {}),
             **own,
         }
+        if self.python is not None:
+            environment["PATH"] = f"{self.python}{os.pathsep}{environment['PATH']}"
         script = self.folder / f"{len(self.ran)}.sh"
         script.write_text(step["run"], encoding="utf-8")
         done = subprocess.run(

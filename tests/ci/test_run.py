@@ -85,6 +85,7 @@ def test_a_request_from_preview_to_finalize_on_a_protected_branch(
     nothing_ran(world)
 
 
+@pytest.mark.slow
 def test_the_publish_action_reports_what_failed_and_publishes_the_rest(
     world: World, ana: Clone, host: FakeHost
 ) -> None:
@@ -106,6 +107,7 @@ def test_the_publish_action_reports_what_failed_and_publishes_the_rest(
     assert "`bad.csv`" in job.summary()
 
 
+@pytest.mark.slow
 def test_a_fork_is_checked_without_secrets_and_by_the_stores_of_the_base(
     world: World, ana: Clone, host: FakeHost, tmp_path: Path
 ) -> None:
