@@ -24,7 +24,7 @@ from git_datamanager.storage.base import (
 )
 from git_datamanager.storage.body import Body
 from git_datamanager.storage.keys import check_key, check_prefix, check_range
-from git_datamanager.storage.s3bucket import Bucket
+from git_datamanager.storage.s3bucket import Bucket, quoted
 from git_datamanager.storage.s3examine import examine, pins_parts
 from git_datamanager.storage.s3probe import probe
 from git_datamanager.storage.s3request import SIZES, Sizes
@@ -146,6 +146,8 @@ class S3Store:
             raise Unreachable(f"{self.url}: the answer about {key} does not announce its length")
         if ranged and not answer.get("ContentRange", "").startswith(f"bytes {start}-"):
             raise DataError(f"{self.url}: the store does not answer with the range that was asked for")
+        if etag is not None and quoted(answer.get("ETag", "")) != etag:
+            raise self._other(key)  # not every store looks at the condition of a read
         return answer
 
     def write_object(

@@ -111,7 +111,7 @@ class Bucket:
             check_key(key)
         except ValueError:
             return None
-        return Stat(key, entry["Size"], entry["ETag"], entry["LastModified"].timestamp())
+        return Stat(key, entry["Size"], quoted(entry["ETag"]), entry["LastModified"].timestamp())
 
     def written(self, key: str, size: int, answer: Any) -> Stat:
         """The facts of an object that was just written; its time is that of the store's answer."""
@@ -126,7 +126,7 @@ class Bucket:
         """A 200 that lacks what a 200 holds is a failure."""
         if not (etag := answer.get("ETag")):
             raise Unreachable(f"{self.url}: the answer about {key} holds no ETag")
-        return str(etag)
+        return quoted(etag)
 
     def _head(self, key: str) -> Any:
         try:
@@ -158,6 +158,11 @@ class Bucket:
         except Forbidden:  # these credentials may not ask, so the bucket is there
             self._was_seen = True
         self._was_seen = True
+
+
+def quoted(etag: str) -> str:
+    """An ETag as HTTP writes it: some services leave the quotes out, in listings only or everywhere."""
+    return etag if etag.endswith('"') else f'"{etag}"'
 
 
 def _sha256(answer: Any) -> str | None:

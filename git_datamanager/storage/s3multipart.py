@@ -7,15 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from git_datamanager.errors import (
-    DataError,
-    OutcomeUnknown,
-    PreconditionFailed,
-    Unreachable,
-)
+from git_datamanager.errors import DataError, OutcomeUnknown, PreconditionFailed
 from git_datamanager.storage import s3request
 from git_datamanager.storage.base import ANYTHING, Advance, Expect, Presentation, Stat
 from git_datamanager.storage.s3bucket import Bucket
+from git_datamanager.storage.s3errors import NotKnown
 from git_datamanager.storage.s3request import Part
 from git_datamanager.storage.settle import settle
 from git_datamanager.storage.source import Measured
@@ -63,7 +59,7 @@ class Upload:
             )
         etag_of_part = answer.get("CopyPartResult", {}).get("ETag")
         if not etag_of_part:
-            raise Unreachable(f"{self.bucket.url}: a part of {self.key} was not copied")
+            raise NotKnown(f"{self.bucket.url}: a part of {self.key} was not copied: the store cannot do it")
         return {"PartNumber": part.number, "ETag": etag_of_part}
 
     def complete(self, parts: list[dict[str, Any]], size: int, expect: Expect) -> Stat:

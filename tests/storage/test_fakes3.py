@@ -412,6 +412,15 @@ def test_a_part_that_came_damaged(server: FakeS3, store: S3Store) -> None:
     assert server.uploads(bucket_of(store)) == []
 
 
+def test_a_read_whose_condition_nobody_looks_at(server: FakeS3, store: S3Store) -> None:
+    """rclone serve s3 answers with whatever is there: its ETag tells."""
+    etag = put(store).etag
+    put(store, data=b"other")
+    server.before(lambda r: r.method == "GET", lambda r: r.headers.pop("if-match") and None)
+    with pytest.raises(PreconditionFailed), store.read_object(KEY, etag=etag):
+        pass
+
+
 def test_a_store_that_rots(server: FakeS3, store: S3Store) -> None:
     etag = put(store).etag
     server.damage(bucket_of(store), f"some/where/{KEY}", DATA[::-1])
