@@ -103,7 +103,7 @@ def _propose(manager: DataManager, place: Branch, tip: str, before: Manifest, af
 def _is_same(manager: DataManager, standing: str, tip: str, after: Manifest) -> bool:
     """An earlier run proposed this manifest, and nothing else, on this very tip."""
     git = manager.git
-    if git.answer("rev-parse", "--verify", "--quiet", f"{standing}^@") != tip:
+    if git.answer("log", "-1", "--format=%P", standing) != tip:
         return False
     if git.output("diff-tree", "-r", "--name-only", tip, standing) != FILE_NAME:
         return False

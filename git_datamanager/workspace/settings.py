@@ -35,10 +35,10 @@ KEYS = (
     Key("data.encoding", "auto", tracked=True),
     Key("data.dotenv"),
     Key("data.maxBlobSize", "10m", tracked=True),
+    Key("data.grace", "14", tracked=True),
+    Key("data.leaseTime", "60"),
     Key("data.policy.deletedVersions", "10", tracked=True),
     Key("data.policy.deletedShare", "25", tracked=True),
-    Key("data.leaseTime", "60"),
-    Key("data.grace", "14", tracked=True),
     *(
         Key(f"data.remote.{role}.{item}", tracked=item != "profile")
         for role in ROLES
