@@ -70,6 +70,13 @@ ROLES = (
             _READ_PRODUCTION,
         ),
     ),
+    # Sees what is missing, and says so in the request; changes nothing.
+    Role(
+        "preview",
+        "CI, on a request from the repository itself",
+        (Grant("staging", _SEE, CONTENT), Grant("production", _SEE, (*CONTENT, *_below("receipts/")))),
+        environment="data-preview",
+    ),
     # Sees what is missing: the receipt, the object, the lease decide by their absence. No Delete at all.
     Role(
         "publish",

@@ -23,6 +23,8 @@ SKEW = 180
 """Seconds between the store's clock and ours; S3 refuses signatures that are 15 minutes off."""
 _WEEK = 7 * 86400
 _LEASES = {"production": ("lease", "lease-gc"), "staging": ("lease-gc",)}
+_JOB = 6 * 3600
+"""Seconds after which a deleting run ends itself."""
 _TTL = {"lease": 60, "lease-gc": 7 * 86400}
 
 
@@ -176,7 +178,15 @@ def _lease(role: str, adapter: StorageAdapter, key: str) -> Check:
     if record is not None and record.released:
         return ok(role, key, f"free; {record.holder} had it last, since {_utc(standing.stat.modified)}")
     times = f"since {_utc(standing.stat.modified)}, until {_utc(standing.until(_TTL[key]))}"
-    if standing.is_held(adapter.clock(), _TTL[key]):
+    now = adapter.clock()
+    if standing.is_held(now, _TTL[key]):
+        if key == "lease-gc" and now - standing.stat.modified > _JOB:
+            verb = "gc" if role == "production" else "cleanup"
+            return warn(
+                role, key,
+                f"held by {standing.holder}, {times}: that run is over by now and did not give it back",
+                f"git data {verb} --break-lease   # once no such run is left anywhere",
+            )  # fmt: skip
         return ok(role, key, f"held by {standing.holder}, {times}")
     said = f"expired: {standing.holder} had it {times}, and did not give it back; the next run takes it over"
     return warn(role, key, said) if key == "lease-gc" else ok(role, key, said)

@@ -1,22 +1,10 @@
-"""What a store refuses, found out by asking for it: every request goes below `probe/<uuid>/`.
+"""What follows from what a store was seen to refuse, in words; the probe itself is the store's `examine`."""
 
-A feature counts only where the wrong request was refused *and* the right one taken.
-"""
-
-import io
-import uuid
-from collections.abc import Callable
 from typing import NamedTuple
 
-from git_datamanager.errors import DataError, Denied, Unreachable
-from git_datamanager.model.layout import PROBE_PREFIX
 from git_datamanager.ops.doctor_check import Result
 from git_datamanager.storage.address import BUCKETS
-from git_datamanager.storage.base import ANYTHING, Expect, StorageAdapter, matching
-
-_FIRST = b"the first of two writes to one key"
-_SECOND = b"the second"
-_NOBODYS = matching("0" * 32)
+from git_datamanager.storage.base import Examination, StorageAdapter
 
 
 class Trait(NamedTuple):
@@ -27,107 +15,89 @@ class Trait(NamedTuple):
     said: str
 
 
-def traits(adapter: StorageAdapter) -> list[Trait]:
-    """Try each feature; raises Denied where these credentials may not write below `probe/`."""
-    folder = f"{PROBE_PREFIX}{uuid.uuid4()}"
-    key = f"{folder}/object"
-    _write(adapter, key, _FIRST, ANYTHING)  # Denied here means: no probe at all
-    try:
-        known = adapter.capabilities()
-        return [
-            _creates(known.conditional_put),
-            _updates(adapter, key, f"{folder}/missing"),
-            _checksum(known.checks_sha256),
-            _lists(adapter, folder, key),
-            _ranges(adapter, key),
-            *_settings(adapter, known.checks_sha256),
-        ]
-    finally:
-        for name in ("object", "missing"):
-            _remove(adapter, f"{folder}/{name}")
+class _Feature(NamedTuple):
+    """How a feature is told, with it and without."""
+
+    fact: str
+    """The field of `Examination`."""
+    name: str
+    with_it: str
+    without: str
+    without_result: Result
 
 
-def _write(adapter: StorageAdapter, key: str, data: bytes, expect: Expect) -> str:
-    return adapter.write_object(key, io.BytesIO(data), len(data), expect=expect).etag
-
-
-def _is_refused(request: Callable[[], object]) -> bool:
-    """No rights and no answer say nothing about the store's manners."""
-    try:
-        request()
-    except (Denied, Unreachable):
-        raise
-    except DataError:
-        return True
-    return False
-
-
-def _creates(refuses: bool) -> Trait:  # noqa: FBT001 - the answer of a probe
-    if refuses:
-        return Trait("create-only put", Result.OK, "a second one is refused, the first bytes stay")
-    return Trait(
-        "create-only put",
-        Result.FAIL,
+_FEATURES = (
+    _Feature(
+        "conditional_put", "create-only put", "a second one is refused, the first bytes stay",
         "a second one is taken: two runs of publish, gc or cleanup cannot tell who was first. They refuse "
         "this store unless --unsafe-single-writer says that never two of them run",
-    )
-
-
-def _updates(adapter: StorageAdapter, key: str, missing: str) -> Trait:
-    name = "put by ETag"
-    found = adapter.stat_object(key)
-    wrong = _is_refused(lambda: _write(adapter, key, _SECOND, _NOBODYS))
-    absent = _is_refused(lambda: _write(adapter, missing, _SECOND, _NOBODYS))
-    right = found is not None and not _is_refused(lambda: _write(adapter, key, _SECOND, matching(found.etag)))
-    if wrong and absent and right:
-        return Trait(name, Result.OK, "a wrong one is refused, the right one taken")
-    what = "a wrong one is taken" if not (wrong and absent) else "the right one is refused"
-    return Trait(name, Result.FAIL, f"{what}: leases, which keep a second deleting run away, do not hold")
-
-
-def _checksum(checks: bool) -> Trait:  # noqa: FBT001 - the answer of a probe
-    if checks:
-        return Trait("checksum", Result.OK, "a body that does not fit its SHA-256 is refused")
-    return Trait(
-        "checksum",
+        Result.FAIL,
+    ),
+    _Feature(
+        "conditional_overwrite", "put by ETag", "a wrong one is refused, the right one taken",
+        "a wrong one is taken, or the right one refused: leases, which keep a second deleting run away, "
+        "do not hold",
+        Result.FAIL,
+    ),
+    _Feature(
+        "conditional_complete", "create-only parts", "a second one is refused",
+        "a second one is taken: the object is looked at just before instead",
         Result.OK,
+    ),
+    _Feature(
+        "source_condition", "copy by ETag", "another source is refused",
+        "a source that was replaced is copied all the same: bytes exchanged between check and copy are "
+        "noticed only behind it",
+        Result.WARN,
+    ),
+    _Feature(
+        "part_source_condition", "part copy by ETag", "another source is refused",
+        "a source that was replaced is copied all the same: objects above 5 GB are streamed instead",
+        Result.OK,
+    ),
+    _Feature(
+        "conditional_delete", "delete by ETag", "another object is left",
+        "another object is deleted all the same: a look just before is all there is; trash and grace "
+        "cover the rest",
+        Result.OK,
+    ),
+    _Feature(
+        "checks_sha256", "checksum", "a body that does not fit its SHA-256 is refused",
         "a wrong SHA-256 is taken, or its header not understood: bytes are read back and hashed instead",
-    )
+        Result.OK,
+    ),
+    _Feature(
+        "lists_after_put", "list after put", "shows the object at once",
+        "does not show the object, or may not be asked: gc and cleanup would decide by an old list",
+        Result.WARN,
+    ),
+    _Feature(
+        "ranges", "range", "is answered with that range",
+        "is answered with other bytes: a broken download is begun anew",
+        Result.WARN,
+    ),
+)  # fmt: skip
 
 
-def _lists(adapter: StorageAdapter, folder: str, key: str) -> Trait:
-    name = "list after put"
-    try:
-        seen = [stat.key for stat in adapter.list_objects(f"{folder}/")]
-    except Denied:
-        return Trait(name, Result.SKIPPED, "these credentials may not list")
-    if key in seen:
-        return Trait(name, Result.OK, "shows the object at once")
-    return Trait(name, Result.FAIL, "does not show the object: gc and cleanup would decide by an old list")
+def traits(adapter: StorageAdapter) -> list[Trait]:
+    """Examine the store; raises Forbidden where these credentials may not write below `probe/`."""
+    found = adapter.examine()
+    is_bucket = adapter.url.partition(":")[0] in BUCKETS
+    return [_trait(feature, found) for feature in _FEATURES] + ([_settings(found)] if is_bucket else [])
 
 
-def _ranges(adapter: StorageAdapter, key: str) -> Trait:
-    with adapter.read_object(key, start=4, length=6) as body:
-        got = body.read()
-    if got == _SECOND[4:10]:
-        return Trait("range", Result.OK, "is answered with that range")
-    return Trait("range", Result.FAIL, "is answered with other bytes: a broken download cannot be taken up")
+def _trait(feature: _Feature, found: Examination) -> Trait:
+    if getattr(found, feature.fact):
+        return Trait(feature.name, Result.OK, feature.with_it)
+    return Trait(feature.name, feature.without_result, feature.without)
 
 
-def _settings(adapter: StorageAdapter, checks: bool) -> list[Trait]:  # noqa: FBT001 - the answer of a probe
+def _settings(found: Examination) -> Trait:
     """What follows for the requests that are sent."""
-    if adapter.url.partition(":")[0] not in BUCKETS:
-        return []
-    header = "is sent" if checks else "is not sent"
+    header = "is sent" if found.checks_sha256 else "is not sent"
+    big = "inside the service" if found.part_source_condition else "through this machine"
     said = (
         f"x-amz-checksum-sha256 {header}; no other checksums (when_required), no trailers, bodies signed; "
-        "conditional requests are sent once"
+        f"conditional requests are sent once; copies above 5 GB go {big}"
     )
-    return [Trait("client settings", Result.OK, said)]
-
-
-def _remove(adapter: StorageAdapter, key: str) -> None:
-    try:
-        adapter.delete_object(key)
-    except (Denied, Unreachable):  # whoever sweeps `probe/` will
-        return
+    return Trait("client settings", Result.OK, said)

@@ -11,6 +11,7 @@ _WRITES = frozenset((Verb.PUT, Verb.DELETE, Verb.ABORT))
 _TOO_MUCH = {
     "reader": "it also lists production, and reads its audit/, repos/ and leases",
     "developer": "it also deletes and overwrites everything in staging",
+    "preview": "it also lists both buckets, and reads audit/, repos/ and leases",
     "publish": "it also deletes everything in production: here the bucket lock below is all that stands",
     "cleanup": "it also overwrites staged bytes, which publish refuses: their hash is another one",
     "gc": "it also writes content: keep its environment behind required reviewers",
@@ -56,6 +57,9 @@ def notes(where: Sequence[Place]) -> list[str]:
         "Temporary credentials (POST /accounts/ACCOUNT_ID/r2/temp-access-credentials) can be narrowed to "
         "prefixes: give publish content, receipts/, audit/, repos/ and lease, for the time of one job. That "
         "they refuse what lies outside has to be tried: git data verify --role ROLE.",
+        "R2_ACCESS_KEY_ID is one pair for both stores. Two tokens for one role need a profile per store "
+        "(data.remote.staging.profile), and then copies pass through the job; one token for both buckets "
+        "copies inside R2, and gives the higher of the two permissions on both.",
         "R2 keeps no versions: a delete is final. It ends unfinished uploads after 7 days by itself.",
     ]
     if len({place.bucket for place in where}) < len(where):

@@ -45,6 +45,7 @@ R, W, D, L = Right.READ, Right.WRITE, Right.DELETE, Right.LIST
 NEEDS: dict[str, dict[str, frozenset[Right]]] = {
     "reader": {"staging": frozenset(), "production": frozenset({R})},
     "developer": {"staging": frozenset({R, W}), "production": frozenset({R})},
+    "preview": {"staging": frozenset({R}), "production": frozenset({R})},
     "publish": {"staging": frozenset({R}), "production": frozenset({R, W, L})},
     "cleanup": {"staging": frozenset({R, W, D, L}), "production": frozenset({R})},
     "gc": {"staging": frozenset(), "production": frozenset({R, W, D, L})},
@@ -53,6 +54,7 @@ NEEDS: dict[str, dict[str, frozenset[Right]]] = {
 DANGEROUS = {
     "reader": {"staging": {W, D}, "production": {W, D}},
     "developer": {"production": {W, D}},
+    "preview": {"staging": {W, D}, "production": {W, D}},
     "publish": {"production": {D}},
     "cleanup": {"production": {W, D}},
     "gc": dict[str, set[Right]](),

@@ -52,6 +52,10 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         "staging": {"object": "gpl", "pack": "gpl", "probe": "gpl", "trash": "gl", "swept": "gl"},
         "production": _READS,
     },
+    "preview": {
+        "staging": {"object": "gl", "pack": "gl"},
+        "production": {"object": "gl", "pack": "gl", "receipt": "gl"},
+    },
     "publish": {
         "staging": {"object": "gl", "pack": "gl", "trash": "gl", "swept": "gl"},
         "production": {
@@ -232,7 +236,7 @@ FORGED = {
 def test_the_trust_policy_admits_the_environment_of_this_repository_alone() -> None:
     """S32."""
     trusts = {r.name: policies_iam.trust(r, HOME) for r in ROLES if r.environment}
-    assert set(trusts) == {"publish", "cleanup", "gc"}
+    assert set(trusts) == {"preview", "publish", "cleanup", "gc"}
     assert [name for name, trust in trusts.items() if admits(trust, GOOD)] == ["publish"]
     for what, claims in FORGED.items():
         assert not admits(trusts["publish"], GOOD | claims), what
