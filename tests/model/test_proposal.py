@@ -182,6 +182,15 @@ def test_what_the_base_has_gone_on_to_is_no_fault_of_the_request() -> None:
     assert [c.name for c in found.changes] == [OTHER]
 
 
+def test_a_request_may_hold_what_publish_recorded_meanwhile() -> None:
+    """It was made before the publication, and has taken that commit along since."""
+    ancestor = add(Manifest(), "one", 1)
+    base = publish(ancestor)
+    found = check(base, add(base, "two", 2, committed=committed(base)), ancestor=ancestor)
+    assert found.findings == []
+    assert found.finalized == []
+
+
 def test_what_the_base_deleted_meanwhile() -> None:
     ancestor = history("one")
     base = publish(evolve.mark_dataset(ancestor, NAME, LATER, None, committed=committed(ancestor)))
