@@ -312,6 +312,11 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
     runs["ci"] = clone.json("ci", "setup", "github", "--store", "aws", "--dry-run")
     clone.git("push", "-q")
     runs["publish"] = json.loads(world.publish(clone, "--json").out)
+    runs["gc"] = clone.json("gc")
+    runs["cleanup"] = clone.json("cleanup")
+    clone.git("pull", "-q")
+    clone.data("delete", "prices.sqlite", "--yes")
+    runs["undelete"] = clone.json("undelete", "prices.sqlite", "--dry-run")
     said = examples()
     assert set(said) == {*runs, "demo"}
     for name, document in runs.items():

@@ -62,9 +62,9 @@ def gc(
         asked = _asked(apply=apply, dry=_dry, **more)
         report = collecting.gc(data, asked, purge=purge, fewer_refs=fewer_refs, apply=apply and not _dry)
         groups = [
-            ("moved to the trash", "would move to the trash", report.moved),
-            ("removed for good", "would be removed for good", report.purged),
-            ("named again, kept in the trash", "named again, kept in the trash", report.kept),
+            ("moved", "moved to the trash", "would move to the trash", report.moved),
+            ("purged", "removed for good", "would be removed for good", report.purged),
+            ("kept", "named again, kept", "named again, would be kept", report.kept),
         ]
         told = _Told("gc", report.applied, groups, report.troubles, {"waiting": _bytes(report.waiting)})
         again = "git data gc --apply" + (" --purge" if purge else "")
@@ -85,11 +85,11 @@ def cleanup(*, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more
             return _break(data, "staging")
         report = cleaning.cleanup(data, _asked(apply=apply, dry=_dry, **more), apply=apply and not _dry)
         groups = [
-            ("published, removed from staging", "published, would be removed from staging", report.deleted),
-            ("moved to staging's trash", "would move to staging's trash", report.moved),
-            ("removed for good", "would be removed for good", report.purged),
+            ("deleted", "published, removed from staging", "published, would go", report.deleted),
+            ("moved", "moved to staging's trash", "would move to staging's trash", report.moved),
+            ("purged", "removed for good", "would be removed for good", report.purged),
         ]
-        told = _Told("cleanup", report.applied, groups, report.troubles, {"kept": _bytes(report.kept)})
+        told = _Told("cleanup", report.applied, groups, report.troubles, {"rest": _bytes(report.kept)})
         count = len(report.deleted) + len(report.moved) + len(report.purged)
         told.show("git data cleanup --apply", count, is_much=report.is_much, as_json=as_json)
     return told.finish()
@@ -128,13 +128,13 @@ class _Told:
         self,
         command: str,
         applied: bool,
-        groups: Sequence[tuple[str, str, Sequence[Item]]],
+        groups: Sequence[tuple[str, str, str, Sequence[Item]]],
         troubles: Sequence[Trouble],
         rest: dict[str, dict[str, int]],
     ) -> None:
         self._command = command
         self._applied = applied
-        self._groups = [(done if applied else planned, items) for done, planned, items in groups]
+        self._groups = [(name, done if applied else planned, items) for name, done, planned, items in groups]
         self._troubles = troubles
         self._rest = rest
 
@@ -150,7 +150,7 @@ class _Told:
         return self._troubles[0].error.exit_code if self._troubles else 0
 
     def _print(self, again: str, count: int) -> None:
-        for text, items in self._groups:
+        for _, text, items in self._groups:
             for item in items[:SHOWN]:
                 render.result(f"{item.oid.short}  {render.size(item.size)}  {text}")
             if len(items) > SHOWN:
@@ -167,23 +167,20 @@ class _Told:
 
     def _document(self) -> dict[str, Any]:
         return {
-            "applied": self._applied,
-            "groups": [
-                {
-                    "outcome": text,
-                    "objects": [{"key": i.key, "oid": str(i.oid), "size": i.size} for i in items],
-                }
-                for text, items in self._groups
-            ],
+            "dry_run": not self._applied,
+            **{
+                name: [{"key": i.key, "oid": str(i.oid), "size": i.size} for i in items]
+                for name, _, items in self._groups
+            },
             "errors": [{"key": t.key, "message": t.error.message} for t in self._troubles],
             **self._rest,
         }
 
     def _for_job(self) -> job.JobReport:
-        parts = [f"{len(items)} {text}" for text, items in self._groups if items]
+        parts = [f"{len(items)} {text}" for _, text, items in self._groups if items]
         summary = ", ".join(parts) or "nothing to remove"
         lines = [f"### git data {self._command}", "", summary, ""]
-        for text, items in self._groups:
+        for _, text, items in self._groups:
             lines += [f"- {markdown.code(i.oid.short)} {render.size(i.size)} {text}" for i in items[:SHOWN]]
         notes = [job.annotation("error", t.key, t.error.message, t.error.hints) for t in self._troubles]
         return job.JobReport(self._command, summary, lines, self._document(), annotations=notes)

@@ -90,7 +90,7 @@ class GcRecord(Document):
     noun = "record of gc"
     limit = MAX_AUDIT
 
-    format: Literal["git-data/gc/1"] = "git-data/gc/1"
+    format: Literal["git-data/gc-record/1"] = "git-data/gc-record/1"
     id: _Ulid
     phase: Literal["intent", "done"]
     started: _Time
