@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
-from git_datamanager.ops import doctor_clone, doctor_files, doctor_push, doctor_stores, doctor_tool
+from git_datamanager.ops import doctor_clone, doctor_files, doctor_tool
 from git_datamanager.ops.doctor_check import Check, Result, failed, ok, skipped, warn
 from git_datamanager.workspace import settings
 from git_datamanager.workspace.git import Git, open_git
@@ -48,8 +48,7 @@ def doctor(
         repaired = [said for check in local for said in _repair(check)]
         local = list(_local(manager)) if repaired else local
     checks += local
-    checks += doctor_stores.looks(manager, offline=offline, refresh=refresh)
-    checks += [skipped("push", "finalize", "offline")] if offline else doctor_push.looks(manager)
+    checks += _away(manager) if offline else _online(manager, refresh=refresh)
     return Diagnosis(checks, repaired)
 
 
@@ -76,6 +75,20 @@ def _opened(path: str | os.PathLike[str], checks: list[Check]) -> DataManager | 
 def _local(manager: DataManager) -> Iterator[Check]:
     yield from doctor_clone.looks(manager)
     yield from doctor_files.looks(manager)
+
+
+def _online(manager: DataManager, *, refresh: bool) -> Iterator[Check]:
+    from git_datamanager.ops import doctor_push, doctor_stores  # they bring the clients along
+
+    yield from doctor_stores.looks(manager, refresh=refresh)
+    yield from doctor_push.looks(manager)
+
+
+def _away(manager: DataManager) -> Iterator[Check]:
+    for role in settings.ROLES:
+        if manager.settings.get(f"data.remote.{role}.url"):
+            yield skipped(role, "store", "offline: no request was sent")
+    yield skipped("push", "finalize", "offline")
 
 
 def _repair(check: Check) -> Iterator[str]:

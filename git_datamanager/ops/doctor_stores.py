@@ -28,13 +28,9 @@ _JOB = 6 * 3600
 _TTL = {"lease": 60, "lease-gc": 7 * 86400}
 
 
-def looks(manager: DataManager, *, offline: bool, refresh: bool) -> Iterator[Check]:
+def looks(manager: DataManager, *, refresh: bool) -> Iterator[Check]:
     """Both stores at once: one that is away takes its time to say so."""
     configured = [r for r in ROLES if manager.settings.get(f"data.remote.{r}.url")]
-    if offline:
-        for role in configured:
-            yield skipped(role, "store", "offline: no request was sent")
-        return
     with ThreadPoolExecutor(len(ROLES)) as pool:
         jobs = [pool.submit(_store, manager, role, refresh=refresh) for role in configured]
         yield from chain.from_iterable(job.result() for job in jobs)
@@ -52,7 +48,8 @@ def _store(manager: DataManager, role: str, *, refresh: bool) -> list[Check]:
     except NoCredentials as error:
         return [fail(role, "credentials", str(error), *_sign_in(manager, role, error))]
     except Exception as error:  # noqa: BLE001 - a plugin's store may raise anything
-        return [failed(role, "store", error)]
+        check = failed(role, "store", error)
+        return [check if check.fix else check._replace(fix=("git data config   # is the address right?",))]
     looks = [
         ("rights", lambda: _rights(role, adapter, rights, facts)),
         ("clock", lambda: _clock(role, adapter)),
