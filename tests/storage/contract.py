@@ -338,6 +338,15 @@ class StoreContract:
         assert store.capabilities() is store.capabilities() or store.capabilities() == self.capabilities
         assert list(store.list_objects("probe/")) == []
 
+    def test_the_full_probe_agrees_and_leaves_nothing(self, store: StorageAdapter) -> None:
+        found = store.examine()
+        assert found[:2] == self.capabilities
+        assert found.ranges
+        assert found.lists_after_put
+        assert abs(found.clock_skew) < 2
+        assert found.versioning in ("off", "unknown")
+        assert list(store.list_objects("")) == []
+
     def test_read_only(self, store: StorageAdapter) -> None:
         etag = put(store).etag
         closed = ReadOnly(store)
@@ -345,6 +354,8 @@ class StoreContract:
             put(closed, "new")
         with pytest.raises(Forbidden):
             closed.delete_object(KEY)
+        with pytest.raises(Forbidden):
+            closed.examine()
         with pytest.raises(Forbidden):
             closed.copy_object(store, KEY, "new", source_etag=etag)
         assert get(closed) == DATA

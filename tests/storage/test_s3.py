@@ -25,6 +25,7 @@ from git_datamanager.errors import (
 from git_datamanager.storage import s3multipart
 from git_datamanager.storage.base import ABSENT, Capabilities, Presentation, matching
 from git_datamanager.storage.s3 import Login, S3Store
+from git_datamanager.storage.s3bucket import quoted
 from git_datamanager.storage.s3request import MIB, Sizes
 from git_datamanager.storage.wrappers import Retrying
 from tests.s3server import KEYS
@@ -517,6 +518,13 @@ def test_a_presentation_is_seen_by_browsers(store: S3Store) -> None:
     assert head["ContentDisposition"] == "attachment; filename*=UTF-8''a%22%0D%0Ab%2F%C3%BC.csv"
     with pytest.raises(ValueError, match="content type"):
         store.write_object(KEY, io.BytesIO(b"x"), 1, presentation=Presentation("text/html\r\nX: y"))
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"), [('"abc"', '"abc"'), ("abc", '"abc"'), ('W/"abc"', 'W/"abc"'), ("abc-3", '"abc-3"')]
+)
+def test_an_etag_has_its_quotes(told: str, meant: str) -> None:
+    assert quoted(told) == meant
 
 
 def test_names_that_are_no_keys_are_not_listed(store: S3Store) -> None:
