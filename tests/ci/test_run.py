@@ -218,9 +218,9 @@ def test_the_cleanup_workflow_asks_for_a_person_before_production(
 
 
 @pytest.mark.slow
-def test_hostile_inputs_stay_words(world: World, ana: Clone, host: FakeHost) -> None:
+@pytest.mark.parametrize("hostile", ["$(touch pwned)", "x; touch pwned", '"; touch pwned; "'])
+def test_hostile_inputs_stay_words(world: World, ana: Clone, host: FakeHost, hostile: str) -> None:
     """They are refused by the tool, not run by the shell."""
-    hostile = "$(touch pwned)`touch pwned`; touch pwned #"
     job = scene.runner(world, world.root / "job", host)
     for action, inputs in (
         ("publish", {"finalize": hostile}),
