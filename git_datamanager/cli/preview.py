@@ -23,8 +23,10 @@ def _approved(_ctx: click.Context, _param: click.Parameter, labels: str | None) 
     """The highest number that a label of the request approves."""
     try:
         names = json.loads(labels) if labels else []
-    except ValueError as error:
-        raise click.BadParameter("is not a JSON list of labels") from error
+    except ValueError:
+        names = None
+    if not isinstance(names, list):
+        raise click.BadParameter("not a JSON list of labels")
     words = [n.removeprefix(_APPROVAL) for n in names if isinstance(n, str) and n.startswith(_APPROVAL)]
     return max((int(w) for w in words if w.isascii() and w.isdigit() and len(w) < 10), default=0)
 
