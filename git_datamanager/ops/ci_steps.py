@@ -130,7 +130,10 @@ def _gitlab(store: str, project: Project) -> list[Step]:
     variables = (
         ("AWS_ROLE_ARN, per environment", "AWS_DEFAULT_REGION")
         if store == "aws"
-        else ("R2_ACCOUNT_ID", "R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, masked, per environment")
+        else (
+            "R2_ACCOUNT_ID",
+            "R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, masked, per environment; all but the preview's protected",
+        )
     )
     credentials = (
         Step(
@@ -153,7 +156,11 @@ def _gitlab(store: str, project: Project) -> list[Step]:
         Step(
             f"add a project access token (role Developer, scopes api and write_repository) as GITLAB_TOKEN: "
             f"{project.url}/-/settings/access_tokens",
-            ("masked; allowed to push to the branch, or else publish opens a merge request",),
+            (
+                "masked and protected, so that no merge request can read it",
+                "allowed to push to the branch, or else publish opens a merge request",
+                "for comments of the preview, another one (role Reporter, scope api) as GIT_DATA_HOST_TOKEN",
+            ),
         ),
         Step(
             "let waiting jobs keep their order",
