@@ -69,7 +69,7 @@ def _github(store: str, project: Project) -> list[Step]:
         Step(
             f"protect {project.branch}: {project.url}/settings/rules",
             (
-                "require a pull request, and the status check: preview / preview",
+                "require a pull request, and the status check: preview",
                 "so that publish may push its commit: a deploy key with write access in the bypass list, and",
                 "gh secret set GIT_DATA_DEPLOY_KEY --env data-production < key",
                 "without one, publish opens a pull request from git-data/finalize",
@@ -132,7 +132,8 @@ def _gitlab(store: str, project: Project) -> list[Step]:
         if store == "aws"
         else (
             "R2_ACCOUNT_ID",
-            "R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, masked, per environment; all but the preview's protected",
+            "R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, masked, per environment",
+            "protected, all but those of data-preview",
         )
     )
     credentials = (
