@@ -14,8 +14,7 @@ _ENVIRONMENTS = {
     "data-gc": ("GC", "deployment branches: only {branch}; required reviewers"),
 }
 _RIGHTS = (
-    "git data verify --policies {store}   # the roles publish, cleanup, gc and their environments",
-    "data-preview gets and lists the content of both stores and the receipts, and writes nothing",
+    "git data verify --policies {store}   # the roles preview, publish, cleanup, gc and their environments"
 )
 
 
@@ -49,10 +48,6 @@ class Project(NamedTuple):
 def steps(host: str, store: str, project: Project) -> list[Step]:
     """In the order to do them."""
     return _github(store, project) if host == "github" else _gitlab(store, project)
-
-
-def _rights(store: str) -> tuple[str, ...]:
-    return tuple(line.format(store=store) for line in _RIGHTS)
 
 
 def _github(store: str, project: Project) -> list[Step]:
@@ -95,7 +90,7 @@ def _github_aws(project: Project) -> list[Step]:
         Step(
             f"create one role per environment, trusted only for the subject {trust}; "
             "maximum session duration 6 hours",
-            _rights("aws"),
+            (_RIGHTS.format(store="aws"),),
         ),
         Step(
             "name the roles and the region",
@@ -120,7 +115,7 @@ def _r2_tokens() -> Step:
     return Step(
         "create one R2 token per environment: https://dash.cloudflare.com/?to=/:account/r2/api-tokens",
         (
-            *_rights("r2"),
+            _RIGHTS.format(store="r2"),
             "each job has one key for both stores: a token of both buckets, reading only for data-preview",
         ),
     )
@@ -140,7 +135,7 @@ def _gitlab(store: str, project: Project) -> list[Step]:
         Step(
             f"create one role per environment, trusted for {project.server}, the audience https://gitlab.com "
             f"and the subject project_path:{project.path}:ref_type:branch:ref:{project.branch}",
-            _rights("aws"),
+            (_RIGHTS.format(store="aws"),),
         )
         if store == "aws"
         else _r2_tokens()
