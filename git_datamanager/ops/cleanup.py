@@ -105,26 +105,27 @@ class _Cleanup:
         return _Plan(sum(i.size for i in (*objects, *aside)), delete, move, purge, kept, troubles)
 
     def _split(self, free: Sequence[Item], roots: Roots) -> tuple[list[Item], list[Item], list[Trouble]]:
-        """What is live has its bytes in production, as far as that can be seen from here."""
+        """What is live goes only where its bytes are seen in production: it may be the last copy."""
         delete, move, troubles = list[Item](), list[Item](), list[Trouble]()
         for item in free:
             if item.oid not in roots.live:
                 move.append(item)
-            elif self._is_published(item) is False:
-                error = ObjectMissing(f"{item.oid} is published, and production does not hold it")
-                troubles.append(Trouble(item.key, error))
-            else:
+                continue
+            try:
+                self._demand_published(item)
                 delete.append(item)
+            except (ObjectMissing, Denied) as error:
+                troubles.append(Trouble(item.key, error))
         return delete, move, troubles
 
-    def _is_published(self, item: Item) -> bool | None:
-        """None where these credentials may not look into production."""
+    def _demand_published(self, item: Item) -> None:
         store = self._manager.store("production").adapter
-        try:
-            found = (store.stat_object(key) for key in places("production", item.oid)[:2])
-            return any(stat is not None and stat.size == item.size for stat in found)
-        except Denied:
-            return None
+        found = [store.stat_object(key) for key in places("production", item.oid)[:2]]
+        if not any(stat is not None and stat.size == item.size for stat in found):
+            raise ObjectMissing(
+                f"{item.oid} is published, and production does not hold it: the staged copy stays",
+                hints=["git data fsck --remote   # which datasets that is"],
+            )
 
     def carry_out(self, run: Run, plan: _Plan) -> Report:
         done, deleted = Removal(troubles=list(plan.troubles)), list[Item]()

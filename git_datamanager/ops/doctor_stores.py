@@ -55,7 +55,7 @@ def _store(manager: DataManager, role: str, *, refresh: bool) -> list[Check]:
         ("clock", lambda: _clock(role, adapter)),
         ("versions", lambda: _versions(role, adapter)),
         ("unfinished uploads", lambda: _unfinished(role, adapter)),
-        *((key, lambda key=key: _lease(role, adapter, key)) for key in _LEASES[role]),  # type: ignore[misc]
+        *((key, lambda key=key: _lease(role, adapter, key)) for key in _LEASES[role]),
     ]
     return [ok(role, "store", f"answers: {without_secrets(adapter.url)}"), *each(role, looks), *probed]
 

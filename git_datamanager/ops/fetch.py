@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import BinaryIO, TypeVar
 
-from git_datamanager.errors import Corrupt, DataError, Denied, ObjectMissing, Unreachable
+from git_datamanager.errors import Corrupt, DataError, Denied, Forbidden, ObjectMissing, Unreachable
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import object_key, staging_trash_key, trash_key
@@ -108,18 +108,16 @@ def places(role: str, oid: Oid) -> list[str]:
 
 
 def first_found(keys: Sequence[str], read: Callable[[str], T]) -> T:
-    """What `read` makes of the first key that exists. Raises the first key's ObjectMissing, and at once
-    anything else."""
-    first: ObjectMissing | None = None
+    """What `read` makes of the first key that exists. Where none does, raises what the first one said.
+
+    A reader who may not list is told "forbidden" of what does not exist, so that is no end either.
+    """
+    first: DataError | None = None
     for key in keys:
         try:
             return read(key)
-        except ObjectMissing as error:
+        except (ObjectMissing, Forbidden) as error:
             first = first or error
-        except Denied:
-            if first is None:
-                raise
-            break  # no right to look into the trash
     assert first is not None  # noqa: S101 - there are keys
     raise first
 

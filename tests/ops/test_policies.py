@@ -438,7 +438,6 @@ def test_the_deleting_roles_can_do_their_work(lab: Lab) -> None:
     assert len(lab.keys("staging", "objects/")) == 2, "published a moment ago"
 
 
-@pytest.mark.xfail(strict=False, reason="pull takes the 403 of a missing object for the last word")
 @pytest.mark.slow
 def test_a_reader_finds_what_lies_in_the_trash(lab: Lab) -> None:
     """The store tells a reader 403 of what is missing under objects/."""
