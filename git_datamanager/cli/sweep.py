@@ -67,8 +67,9 @@ def gc(
             ("kept", "named again, kept", "named again, would be kept", report.kept),
         ]
         told = _Told("gc", report.applied, groups, report.troubles, {"waiting": _bytes(report.waiting)})
+        count = len(report.moved) + len(report.purged)
         again = "git data gc --apply" + (" --purge" if purge else "")
-        told.show(again, len(report.moved) + len(report.purged), is_much=report.is_much, as_json=as_json)
+        told.show(f"{again} --confirm {count}" if report.is_much else again, count, as_json=as_json)
     return told.finish()
 
 
@@ -90,8 +91,9 @@ def cleanup(*, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more
             ("purged", "removed for good", "would be removed for good", report.purged),
         ]
         told = _Told("cleanup", report.applied, groups, report.troubles, {"rest": _bytes(report.kept)})
-        count = len(report.deleted) + len(report.moved) + len(report.purged)
-        told.show("git data cleanup --apply", count, is_much=report.is_much, as_json=as_json)
+        unsaved = len(report.moved) + len(report.purged)
+        again = f"git data cleanup --apply{f' --confirm {unsaved}' if report.is_much else ''}"
+        told.show(again, unsaved + len(report.deleted), as_json=as_json)
     return told.finish()
 
 
@@ -121,6 +123,10 @@ def _bytes(items: Sequence[Item]) -> dict[str, int]:
     return {"objects": len(items), "bytes": sum(i.size for i in items)}
 
 
+def _counted(count: int) -> str:
+    return f"{count} object{'' if count == 1 else 's'}"
+
+
 class _Told:
     """What a run removed, for people, programs and CI jobs."""
 
@@ -138,11 +144,11 @@ class _Told:
         self._troubles = troubles
         self._rest = rest
 
-    def show(self, again: str, count: int, *, is_much: bool, as_json: bool) -> None:
+    def show(self, again: str, count: int, *, as_json: bool) -> None:
         if as_json:
             render.json(self._command, self._document())
         else:
-            self._print(f"{again} --confirm {count}" if is_much else again, count)
+            self._print(again, count)
 
     def finish(self) -> int:
         """Tell the CI job; the exit code."""
@@ -157,13 +163,13 @@ class _Told:
                 render.result(f"and {len(items) - SHOWN} more  {text}")
         for name, rest in self._rest.items():
             if rest["objects"]:
-                render.note(f"{name}: {rest['objects']} objects, {render.size(rest['bytes'])}")
+                render.note(f"{name}: {_counted(rest['objects'])}, {render.size(rest['bytes'])}")
         for trouble in self._troubles:
             render.error(trouble.error)
         if not count:
             render.note("nothing to remove")
         elif not self._applied:
-            render.hint(f"{again}   # {count} objects; this was a dry run")
+            render.hint(f"{again}   # {_counted(count)}; this was a dry run")
 
     def _document(self) -> dict[str, Any]:
         return {

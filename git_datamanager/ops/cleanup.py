@@ -51,12 +51,13 @@ class _Plan(NamedTuple):
     troubles: list[Trouble]
 
     @property
-    def going(self) -> list[Item]:
-        return [*self.delete, *self.move, *self.purge]
+    def unsaved(self) -> list[Item]:
+        """What goes without a copy in production: much of it takes a number to confirm."""
+        return [*self.move, *self.purge]
 
     @property
     def is_much(self) -> bool:
-        return deleting.is_much(self.going, self.total)
+        return deleting.is_much(self.unsaved, self.total)
 
 
 def cleanup(manager: DataManager, asked: Asked | None = None, *, apply: bool = False) -> Report:
@@ -71,7 +72,9 @@ def cleanup(manager: DataManager, asked: Asked | None = None, *, apply: bool = F
             manager, work.store, "cleanup", wait=asked.wait, single_writer=asked.single_writer
         ) as run:
             plan = work.plan()
-            deleting.demand_confirmation(plan.going, plan.total, asked.confirmed, "git data cleanup --apply")
+            deleting.demand_confirmation(
+                plan.unsaved, plan.total, asked.confirmed, "git data cleanup --apply"
+            )
             report = work.carry_out(run, plan)
         for name in ("deleted", "moved", "purged"):
             details[name] = [str(i.oid) for i in getattr(report, name)]
@@ -99,7 +102,10 @@ class _Cleanup:
         grace = self._manager.settings.number("data.grace", 1) * DAY
         free = [i for i in objects if _is_free(i, roots, now)]
         delete, move, troubles = self._split(free, roots)
-        purge = [i for i in aside if i.modified < now - grace and i.oid not in roots.pending]
+        anew = {i.oid for i in move}  # their copy in the trash is replaced: its grace only begins
+        purge = [
+            i for i in aside if i.modified < now - grace and i.oid not in roots.pending and i.oid not in anew
+        ]
         going = {i.key for i in (*delete, *move, *purge)}
         kept = [i for i in (*objects, *aside) if i.key not in going]
         return _Plan(sum(i.size for i in (*objects, *aside)), delete, move, purge, kept, troubles)

@@ -5,10 +5,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from git_datamanager.content import snapshot
-from git_datamanager.errors import Corrupt, DataError, ObjectMissing
+from git_datamanager.errors import Corrupt, DataError, Denied, ObjectMissing
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
+from git_datamanager.model.layout import trash_key
 from git_datamanager.model.manifest import Dataset, State, Version
+from git_datamanager.objects import ObjectStore
 from git_datamanager.ops.parallel import Job, run_all
 from git_datamanager.ops.select import select
 from git_datamanager.workspace.worktree import What
@@ -107,6 +109,8 @@ def _stored(manager: DataManager, dataset: Dataset, version: Version) -> Callabl
                 store = manager.store(place)
                 store.verify(version.oid, version.size, advance=mover(manager.progress, dataset.name))
             except ObjectMissing as error:
+                if place == "production" and _in_trash(store, version):
+                    return Checked(place, name, Verdict.OK, "in the trash: the next publish brings it back")
                 first = first or Checked(place, name, Verdict.MISSING, str(error))
             except Corrupt as error:
                 return Checked(place, name, _wrong(manager, place, version), str(error))
@@ -115,6 +119,14 @@ def _stored(manager: DataManager, dataset: Dataset, version: Version) -> Callabl
         return first or Checked(places[0], name, Verdict.MISSING)
 
     return check
+
+
+def _in_trash(store: ObjectStore, version: Version) -> bool:
+    try:
+        store.verify(version.oid, version.size, key=trash_key(version.oid))
+    except (ObjectMissing, Corrupt, Denied):
+        return False
+    return True
 
 
 def _wrong(manager: DataManager, place: str, version: Version) -> Verdict:

@@ -15,7 +15,7 @@ def test_a_dry_run_changes_nothing_and_says_what_to_run(emptied: Yard) -> None:
     done = emptied.gc()
     assert f"{emptied.oids['gone.bin'].short}" in done.out
     assert "would move to the trash" in done.out
-    assert "git data gc --apply   # 1 objects" in done.err
+    assert "git data gc --apply   # 1 object;" in done.err
     assert emptied.object().exists()
     assert not emptied.trash().exists()
     assert not (emptied.world.folder("production") / "lease-gc").exists()
@@ -141,6 +141,17 @@ def test_a_purge_leaves_the_last_copy_of_what_is_named_again(yard: Yard) -> None
     fresh.git("switch", "-q", "paper")
     fresh.data("pull", "gone.bin")
     assert Oid.of(fresh.read("gone.bin")) == yard.oids["gone.bin"]
+
+
+def test_fsck_says_what_lies_in_the_trash_alone(emptied: Yard) -> None:
+    git = emptied.ana.git
+    published = git("log", "--format=%H", "--grep=delete", "--invert-grep", "-1").out.strip()
+    emptied.gc("--apply")
+    git("switch", "-q", "--detach", published)
+    done = emptied.ana.data("fsck", "--remote", "--json")
+    assert "in the trash: the next publish brings it back" in done.out
+    emptied.trash().unlink()
+    emptied.ana.data("fsck", "--remote", code=6)
 
 
 def test_damaged_bytes_are_reported_and_never_replace_a_trash_copy(emptied: Yard) -> None:
