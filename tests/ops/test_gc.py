@@ -151,7 +151,7 @@ def test_fsck_says_what_lies_in_the_trash_alone(emptied: Yard) -> None:
     done = emptied.ana.data("fsck", "--remote", "--json")
     assert "in the trash: the next publish brings it back" in done.out
     emptied.trash().unlink()
-    emptied.ana.data("fsck", "--remote", code=6)
+    emptied.ana.data("fsck", "--remote", code=3)
 
 
 def test_damaged_bytes_are_reported_and_never_replace_a_trash_copy(emptied: Yard) -> None:
