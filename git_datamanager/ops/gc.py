@@ -133,7 +133,8 @@ class _Gc:
         there = {i.oid for i in objects}
         last_copies = [i for i in old if i.oid in named and i.oid not in there]
         to_move = [i for i in objects if i.oid not in named]
-        to_purge = [i for i in old if i not in last_copies] if self._purge else []
+        anew = {i.oid for i in to_move}  # their copy in the trash is replaced: its grace only begins
+        to_purge = [i for i in old if i not in last_copies and i.oid not in anew] if self._purge else []
         return _Plan(
             refs=len(roots.refs),
             total=sum(i.size for i in (*objects, *trash)),
