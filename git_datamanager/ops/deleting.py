@@ -138,9 +138,13 @@ class Run:
         self.in_flight = True
         try:
             self.store.adapter.delete_object(item.key, expect=matching(item.etag))
-        except PreconditionFailed as error:
-            done.troubles.append(Trouble(item.key, error))
+        except OutcomeUnknown:
+            raise
+        except DataError as error:  # refused, so nothing was deleted
             self.in_flight = False
+            if not isinstance(error, PreconditionFailed):
+                raise
+            done.troubles.append(Trouble(item.key, error))
             return False
         self.in_flight = False
         self._manager.progress(Event(Kind.DONE, item.oid.short))
