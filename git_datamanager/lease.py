@@ -140,7 +140,7 @@ def acquire(store: StorageAdapter, key: str, terms: Terms) -> Lease:
         written = _attempt(store, key, record, ABSENT)
         if written is not None:
             return _proven(store, key, record, written, terms)
-        standing = look(store, key)  # None: somebody is at it in this very instant
+        standing = _at_rest(store, key)
         if standing is not None and not standing.is_held(store.clock(), terms.ttl):
             generation = standing.record.generation + 1 if standing.record else 1
             record = record.model_copy(update={"generation": generation})
@@ -153,6 +153,14 @@ def acquire(store: StorageAdapter, key: str, terms: Terms) -> Lease:
             terms.say(f"waiting for the {key} of {store.url}: {standing.holder} is at work")
             told = True
         terms.sleep(min(POLL, max(deadline - time.monotonic(), 0)))
+
+
+def _at_rest(store: StorageAdapter, key: str) -> Standing | None:
+    """None where somebody is at it in this very instant."""
+    try:
+        return look(store, key)
+    except PreconditionFailed:
+        return None
 
 
 def free(store: StorageAdapter, key: str, standing: Standing, by: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +241,25 @@ def test_a_lease_that_could_not_be_proven_is_given_back(store: StorageAdapter) -
     with pytest.raises(Forbidden):
         lease.acquire(Refusing(store), LEASE, terms())
     assert lease.acquire(store, LEASE, terms("bob")).record.holder == "bob"
+
+
+class Swift(Wrapper):
+    """The lease is written anew between the two requests of the first look at it."""
+
+    def __init__(self, inner: StorageAdapter, rewrite: Callable[[], object]) -> None:
+        super().__init__(inner)
+        self.rewrites = [rewrite]
+
+    def stat_object(self, key: str) -> Stat | None:
+        found = super().stat_object(key)
+        if self.rewrites:
+            self.rewrites.pop()()
+        return found
+
+
+def test_a_lease_given_back_during_the_look_is_taken(store: StorageAdapter) -> None:
+    """Whoever stood in line ended with a conflict that was none."""
+    mine = lease.acquire(store, LEASE, terms())
+    swift = Swift(store, mine.release)
+    taken = lease.acquire(swift, LEASE, terms("bob", wait=5))
+    assert taken.record.holder == "bob"
