@@ -65,11 +65,13 @@ def disturb(world: Prepared, number: int, kind: Kind) -> list[str]:
         scene.settings.read_timeout = PATIENT
         found = [] if fault.fired else ["the fault did not fire"]
         found += [f"after the fault: {text}" for text in verb.sound(scene)]
-        if error is None:
-            found += [f"reported as done: {text}" for text in verb.owes(scene)]
-        is_kept = isinstance(error, OutcomeUnknown) or (kind == "403" and number == len(world.asked))
-        found += [f"after the next run: {text}" for text in go_on(world, may_be_held=is_kept)]
         asked = world.asked[number - 1]
+        is_listing = kind == "flip" and not asked.key  # nothing but the transport guards a listing
+        if error is None and not is_listing:
+            found += [f"reported as done: {text}" for text in verb.owes(scene)]
+        is_refused = error is not None and number == len(world.asked)
+        is_kept = isinstance(error, OutcomeUnknown) or is_refused
+        found += [f"after the next run: {text}" for text in go_on(world, may_be_held=is_kept)]
         where = f"request {number} ({asked.method} {asked.key[:24]}) {kind}, then {error!r}"
         return [f"{where}: {text}" for text in found]
 
