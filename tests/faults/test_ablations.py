@@ -191,7 +191,11 @@ STAGED = Case([("add", Stage.UNSEEN)], "staging", {0: 1}, cleanup=1)
 RULES: Mapping[str, Rule] = {
     "copy conditioned on the source": Rule(copy_whatever_is_there, replace(CASES["tampered"], lies=0), "I2"),
     "check of the destination": Rule(believe_the_copy, CASES["tampered"], "I"),
-    "receipts are create-only": Rule(overwrite_receipts, CASES["foreign receipt, gc"], "I2: a receipt has"),
+    "receipts are create-only": Rule(
+        overwrite_receipts,
+        Case([("add", Stage.PENDING)], "staging", publish=1, foreign=1),
+        "I2: a receipt has changed",
+    ),
     "the grace": Rule(purge_at_once, ROLLBACK, "I3"),
     "check of the copy in the trash": Rule(believe_the_move, replace(ROLLBACK, lies=1), "I3"),
     "a copy made anew": Rule(take_an_old_copy, FORMER_LIFE, "I3"),
@@ -213,7 +217,9 @@ RULES: Mapping[str, Rule] = {
     "readers look again": Rule(look_in_the_trash_once, CASES["one reader"], "I1: a reader"),
     "publish restores": Rule(restore_nothing, CASES["readers"], "I4: a live entry"),
     "withdrawn bytes are moved": Rule(delete_what_was_withdrawn, STAGED, "I3"),
-    "a trash does not count": Rule(count_the_trash, replace(CASES["rollback, gc x3"], lies=0), "I"),
+    "a trash does not count": Rule(
+        count_the_trash, Case([("add", Stage.DEAD), ("roll", Stage.UNSEEN)], "trash", {1: 1}, gc=1), "I3"
+    ),
     "pending bytes stay": Rule(
         ask_nobody_what_is_pending, Case([("add", Stage.PENDING)], "aside", cleanup=1), "I3"
     ),

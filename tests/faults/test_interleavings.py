@@ -78,7 +78,7 @@ def sound_within(name: str, bound: int) -> None:
         for history in enumerated(CASES[name], bound):
             assert not history.found, told(name, history)
             count += 1
-    assert count > 20, "nothing was enumerated"
+    assert count > 5, "nothing was enumerated"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_nothing_is_lost_with_two_switches(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_is_lost_in_more_orders(name: str) -> None:
-    sound(name, range(100, 300))
+    sound(name, range(100, 200))
 
 
 @pytest.mark.nightly
