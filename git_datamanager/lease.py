@@ -192,7 +192,7 @@ def _proven(store: StorageAdapter, key: str, record: LeaseRecord, written: Stat,
     try:
         for expect in (ABSENT, _NOBODY):
             _refuses(store, key, record, expect, terms)
-    except DataError:
+    except BaseException:  # Ctrl-C too
         with contextlib.suppress(DataError):  # then it ends by itself
             lease.release()
         raise

@@ -223,23 +223,25 @@ def test_a_write_that_was_never_seen_is_not_a_lease(store: StorageAdapter) -> No
 
 
 class Refusing(Wrapper):
-    """Denies the second write: right in the middle of taking a lease."""
+    """The second write does not get through: right in the middle of taking a lease."""
 
-    def __init__(self, inner: StorageAdapter) -> None:
+    def __init__(self, inner: StorageAdapter, error: BaseException) -> None:
         super().__init__(inner)
+        self.error = error
         self.count = 0
 
     def write_object(self, *args: Any, **more: Any) -> Stat:
         self.count += 1
         if self.count == 2:
-            raise Forbidden("access denied")
+            raise self.error
         return super().write_object(*args, **more)
 
 
-def test_a_lease_that_could_not_be_proven_is_given_back(store: StorageAdapter) -> None:
+@pytest.mark.parametrize("error", [Forbidden("access denied"), KeyboardInterrupt()])
+def test_a_lease_that_could_not_be_proven_is_given_back(store: StorageAdapter, error: BaseException) -> None:
     """That of a deleting run would keep every other one away for a week."""
-    with pytest.raises(Forbidden):
-        lease.acquire(Refusing(store), LEASE, terms())
+    with pytest.raises(type(error)):
+        lease.acquire(Refusing(store, error), LEASE, terms())
     assert lease.acquire(store, LEASE, terms("bob")).record.holder == "bob"
 
 

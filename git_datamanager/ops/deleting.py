@@ -95,7 +95,6 @@ class Run:
 
     def __init__(self, store: ObjectStore, manager: DataManager, check: Callable[[], None]) -> None:
         self.store = store
-        self.started = store.adapter.clock()
         self.in_flight = False
         """A deletion was sent, and its outcome is not known."""
         self._manager = manager
@@ -152,8 +151,9 @@ class Run:
 
     def sweep_probes(self) -> None:
         """What `verify` and `doctor` left where they may not delete."""
+        now = self.store.adapter.clock()
         for stat in self.store.adapter.list_objects(PROBE_PREFIX):
-            if stat.modified < self.started - DAY:
+            if stat.modified < now - DAY:
                 self.demand_time()
                 self.store.adapter.delete_object(stat.key, expect=matching(stat.etag))
 
