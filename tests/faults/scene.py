@@ -101,6 +101,27 @@ def content(name: str, size: int = 3000) -> bytes:
     return (line * (size // len(line) + 1))[:size]
 
 
+def _mirror(source: Path, target: Path, names: Sequence[str]) -> None:
+    """Make these folders equal again; what was not touched since it was copied stays."""
+    for name in names:
+        wanted = {p.relative_to(source): p for p in (source / name).rglob("*")}
+        for path in sorted((target / name).rglob("*"), reverse=True):
+            if path.relative_to(target) not in wanted:
+                path.rmdir() if path.is_dir() else path.unlink()
+        for short, path in sorted(wanted.items()):
+            _bring_back(path, target / short)
+
+
+def _bring_back(source: Path, target: Path) -> None:
+    if source.is_dir():
+        target.mkdir(exist_ok=True)
+        return
+    before, now = source.stat(), target.stat() if target.exists() else None
+    if now is None or (before.st_mtime_ns, before.st_size) != (now.st_mtime_ns, now.st_size):
+        target.unlink(missing_ok=True)
+        shutil.copy2(source, target)
+
+
 @dataclass
 class Saved:
     """A state of the buckets and of the clones."""
@@ -195,10 +216,7 @@ class Scene:
         return Saved(buckets, folder, self.fake.offset)
 
     def restore(self, saved: Saved) -> None:
-        for source in saved.files.iterdir():
-            target = self.path(source.name)
-            shutil.rmtree(target)
-            shutil.copytree(source, target, symlinks=True)
+        _mirror(saved.files, self.root, [source.name for source in saved.files.iterdir()])
         with self.fake.lock:
             for name, versions in saved.buckets.items():
                 bucket: Bucket = self.fake.bucket(name)
