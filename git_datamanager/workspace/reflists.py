@@ -1,9 +1,13 @@
 """Refs of a repository and the manifests they hold: what a remote has, and what only this clone has.
 
-Fetched refs live below `refs/git-data/roots/` for as long as they are read, and go again.
+Fetched refs live below `refs/git-data/roots/` for as long as they are read, and go again. Each reading has
+a folder of its own there, so that two of them never take refs from each other, and numbers for names: a
+remote may have refs that differ in nothing but case.
 """
 
 import re
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,7 @@ from git_datamanager.errors import DataError, ManifestError, Unreachable
 from git_datamanager.model import manifest as model
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.workspace.git import Git, GitFailed, open_git
+from git_datamanager.workspace.settings import without_secrets
 
 _ROOTS = "refs/git-data/roots"
 _REQUEST = re.compile(r"refs/(?:pull|pull-requests|merge-requests|changes)/")
@@ -20,6 +25,9 @@ _ENGLISH = {"LC_ALL": "C"}
 _SAFE = {**_ENGLISH, "GIT_ALLOW_PROTOCOL": "file:https:http:ssh:git", "GIT_TERMINAL_PROMPT": "0"}
 """An address never runs a program of its own choice (`ext::`)."""
 _CHUNK = 16
+_DAY = 86400
+_SUBMODULE = "160000"
+"""The mode of a commit of another repository: never here, and no manifest."""
 
 
 class Advertised(NamedTuple):
@@ -34,11 +42,12 @@ class Advertised(NamedTuple):
 def advertised(git: Git, remote: str) -> Advertised:
     """Raises Unreachable."""
     try:
-        out = git.run("ls-remote", "--symref", remote, env=_SAFE).stdout.decode(errors="surrogateescape")
+        out = git.run("ls-remote", "--symref", "--", remote, env=_SAFE).stdout
     except GitFailed as error:
-        raise Unreachable(f"{remote} does not say which refs it has: {error.stderr.strip()}") from error
+        shown = without_secrets(remote)
+        raise Unreachable(f"{shown} does not say which refs it has: {error.stderr.strip()}") from error
     refs, default = dict[str, str](), None
-    for line in out.splitlines():
+    for line in _lines(out.decode(errors="surrogateescape")):
         value, _, name = line.partition("\t")
         if value.startswith("ref: ") and name == "HEAD":
             default = value.removeprefix("ref: ")
@@ -69,36 +78,65 @@ def _folder(ref: str) -> str:
 
 @contextmanager
 def fetched(git: Git, remote: str, refs: Iterable[str]) -> Iterator[dict[str, str]]:
-    """Fetch refs of a remote for the time of the block: ref → commit here. Raises Unreachable."""
-    lines = [f"+{ref}:{_ROOTS}/{ref.removeprefix('refs/')}" for ref in refs]
-    _forget(git)
+    """Fetch refs of a remote for the time of the block: ref → object here. Raises Unreachable, also where
+    one of them did not arrive."""
+    folder = f"{_ROOTS}/{int(time.time())}-{uuid.uuid4().hex}"
+    _sweep(git)
     try:
-        if lines:
-            git.run(
-                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", remote,
-                stdin="".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"), env=_SAFE,
-            )  # fmt: skip
-        listed = git.output("for-each-ref", "--format=%(objectname) %(refname)", f"{_ROOTS}/")
-        found = (line.split(" ", 1) for line in listed.splitlines())
-        yield {"refs/" + ref.removeprefix(f"{_ROOTS}/"): oid for oid, ref in found}
-    except GitFailed as error:
-        raise Unreachable(f"{remote} could not be fetched: {error.stderr.strip()}") from error
+        yield _fetch(git, remote, list(refs), folder)
     finally:
-        _forget(git)
+        _forget(git, [f"{folder}/"])
 
 
-def _forget(git: Git) -> None:
-    names = git.output("for-each-ref", "--format=delete %(refname)", f"{_ROOTS}/")
-    if names:
-        git.run("update-ref", "--stdin", stdin=(names + "\n").encode(errors="surrogateescape"))
+def _fetch(git: Git, remote: str, wanted: Sequence[str], folder: str) -> dict[str, str]:
+    lines = (f"+{ref}:{folder}/{n}\n" for n, ref in enumerate(wanted))
+    try:
+        if wanted:
+            git.run(
+                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", "--", remote,
+                stdin="".join(lines).encode(errors="surrogateescape"), env=_SAFE,
+            )  # fmt: skip
+        found = _listed(git, f"{folder}/")
+    except GitFailed as error:
+        raise Unreachable(
+            f"{without_secrets(remote)} could not be fetched: {error.stderr.strip()}"
+        ) from error
+    if len(found) < len(wanted):
+        raise Unreachable(f"not all refs of {without_secrets(remote)} arrived: nothing was done")
+    return {ref: found[f"{folder}/{n}"] for n, ref in enumerate(wanted)}
+
+
+def _listed(git: Git, *folders: str) -> dict[str, str]:
+    """Ref → object."""
+    out = git.output("for-each-ref", "--format=%(objectname) %(refname)", *folders)
+    pairs = (line.split(" ", 1) for line in _lines(out))
+    return {ref: oid for oid, ref in pairs}
+
+
+def _lines(text: str) -> list[str]:
+    """str.splitlines would also cut at signs that names of refs may hold."""
+    return [line for line in text.split("\n") if line]
+
+
+def _sweep(git: Git) -> None:
+    """What killed readings left: older than any that still goes on."""
+    kept = time.time() - _DAY
+    begun = {ref: ref.removeprefix(f"{_ROOTS}/").partition("-")[0] for ref in _listed(git, f"{_ROOTS}/")}
+    old = {ref.rpartition("/")[0] for ref, time in begun.items() if not time.isdigit() or int(time) < kept}
+    _forget(git, [f"{folder}/" for folder in old])
+
+
+def _forget(git: Git, folders: Sequence[str]) -> None:
+    found = _listed(git, *folders) if folders else {}
+    if found:
+        lines = "".join(f"delete {ref}\n" for ref in found)
+        git.run("update-ref", "--stdin", stdin=lines.encode(errors="surrogateescape"))
 
 
 def local(git: Git, remote: str | None) -> dict[str, str]:
     """Refs that only this clone may have; what it remembers of `remote` is older than what that says."""
-    out = git.output("for-each-ref", "--format=%(objectname) %(refname)")
-    pairs = (line.split(" ", 1) for line in out.splitlines())
     skipped = (f"{_ROOTS}/", *([f"refs/remotes/{remote}/"] if remote else []))
-    refs = {ref: oid for oid, ref in pairs if not ref.startswith(skipped)}
+    refs = {ref: oid for ref, oid in _listed(git).items() if not ref.startswith(skipped)}
     stashes = git.answer("log", "-g", "--format=%H", "refs/stash", "--") or ""
     return refs | {f"stash@{{{n}}}": oid for n, oid in enumerate(stashes.split())}
 
@@ -126,15 +164,54 @@ def manifests(git: Git, refs: Mapping[str, str]) -> Iterator[tuple[list[str], Ma
     asked = "".join(f"{oid}:{model.FILE_NAME}\n" for oid in oids).encode()
     lines = git.run("cat-file", "--batch-check=%(objectname)", stdin=asked).stdout.decode().splitlines()
     holders: dict[str, list[str]] = {}
-    for ref, line in zip(names, lines, strict=True):
-        if not line.endswith(" missing"):
+    without = dict[str, str]()
+    for ref, oid, line in zip(names, oids, lines, strict=True):
+        if line.endswith(" missing"):
+            without[oid] = ref
+        else:
             holders.setdefault(line, []).append(ref)
+    _demand_none(git, without)
     blobs = list(holders)
     for start in range(0, len(blobs), _CHUNK):
         chunk = blobs[start : start + _CHUNK]
         for blob, data in zip(chunk, git.blobs(chunk), strict=True):
             if data is not None:
                 yield holders[blob], _loads(data, holders[blob][0])
+
+
+def _demand_none(git: Git, without: Mapping[str, str]) -> None:
+    """Raise DataError where one of these objects (with a ref of each) has a manifest that is not here: git
+    says "missing" of what it has lost, and of what never was."""
+    kinds = _asked(git, [f"{oid}^{{}}" for oid in without], "%(objecttype)")
+    of_tree = [(oid, ref) for (oid, ref), kind in zip(without.items(), kinds, strict=True) if kind != "blob"]
+    trees = _asked(git, [f"{oid}^{{tree}}" for oid, _ in of_tree], "%(objectname)")
+    empty = git.output("hash-object", "-t", "tree", "--stdin", stdin=b"") if trees else ""
+    for (_, ref), tree in zip(of_tree, trees, strict=True):
+        if tree.endswith(" missing"):
+            raise _damaged(ref)
+    pairs = "".join(f"{empty} {tree}\n" for tree in dict.fromkeys(trees))
+    try:
+        held = (
+            git.output("diff-tree", "--stdin", "--", model.FILE_NAME, stdin=pairs.encode()) if trees else ""
+        )
+    except GitFailed as error:
+        raise _damaged(f"one of {', '.join(ref for _, ref in of_tree[:3])}") from error
+    found = [line.split() for line in held.split("\n") if line.startswith(":")]
+    if damaged := [words[3] for words in found if words[1] != _SUBMODULE]:
+        raise _damaged(f"a ref (its manifest is {damaged[0]})")
+
+
+def _asked(git: Git, names: Sequence[str], what: str) -> list[str]:
+    given = "".join(f"{name}\n" for name in names).encode()
+    return git.run("cat-file", f"--batch-check={what}", stdin=given).stdout.decode().splitlines()
+
+
+def _damaged(what: str) -> DataError:
+    return DataError(
+        f"objects of {what} are missing in this clone, so it cannot tell what is still named: "
+        "nothing was done",
+        hints=["git fsck", "git clone, and run it in the new clone"],
+    )
 
 
 def _loads(data: bytes, where: str) -> Manifest:
@@ -160,4 +237,11 @@ def demand_whole(git: Git) -> None:
 
 def is_merged(git: Git, commits: Sequence[str], tip: str) -> set[str]:
     """Those of the commits that `tip` contains; one that is not here is not."""
-    return {c for c in commits if git.answer("merge-base", "--is-ancestor", c, tip) is not None}
+    found = zip(commits, _asked(git, [f"{c}^{{commit}}" for c in commits], "%(objectname)"), strict=True)
+    here = {c: commit for c, commit in found if not commit.endswith(" missing")}
+    given = "".join(f"{commit}\n" for commit in here.values()) + f"^{tip}\n"
+    try:
+        beyond = set(git.output("rev-list", "--stdin", stdin=given.encode()).split()) if here else set()
+    except GitFailed:  # of one that is gone from the remote only the newest commits may be left here
+        return {c for c in here if git.answer("merge-base", "--is-ancestor", c, tip) is not None}
+    return {c for c, commit in here.items() if commit not in beyond}
