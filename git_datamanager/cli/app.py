@@ -3,9 +3,11 @@
 import errno
 import importlib
 import os
+import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,8 +120,33 @@ def cli(ctx: click.Context, folder: str | None, color: str | None) -> None:
         render.out(ctx.get_help())
 
 
+_SAME_KEYSTROKE = 1.0
+"""Seconds within which a second SIGINT is the first one, passed on."""
+
+
+def _take_one_interrupt() -> None:
+    """Let one Ctrl-C stop the command, and not also what it does to leave things in order.
+
+    As `git data` it gets two signals for one keystroke: the terminal's, and git passes its own on. The
+    second would come while leases are given back and temporary files removed.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return  # ignored in the background; or somebody else's business
+    taken = float("-inf")
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal taken
+        if time.monotonic() - taken > _SAME_KEYSTROKE:
+            taken = time.monotonic()
+            raise KeyboardInterrupt
+
+    with suppress(ValueError):  # not the main thread: no signal comes here
+        signal.signal(signal.SIGINT, interrupt)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit code, every error mapped once."""
+    _take_one_interrupt()
     render.settings.wants_json = "--json" in arguments
     if "_GIT_DATA_COMPLETE" in os.environ:
         from git_datamanager.cli import bash

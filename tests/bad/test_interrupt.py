@@ -4,15 +4,19 @@ The verbs are held at an event, not by a clock: a pipe stands where bytes would 
 or strace holds the system call that matters and the signal is sent when it is reached.
 """
 
+import json
 import os
+import signal
 import time
 from collections.abc import Callable
+from fnmatch import fnmatch
 
 import pexpect
 import pytest
 
 from tests.bad.running import Running, needs_strace, start, strace, temps
 from tests.bad.scene import Scene, Still, copy
+from tests.storage.fakes3 import KEYS, FakeS3, Request
 from tests.world import Clone, Done
 
 pytestmark = pytest.mark.slow
@@ -136,6 +140,50 @@ def test_ctrl_c_while_a_connection_hangs(scene: Scene):
     stopped(done)
     assert running.orphans == []
     still.check()
+
+
+@pytest.mark.parametrize(
+    ("words", "moment"),
+    [(["publish"], "production/receipts/*"), (["gc", "--apply"], "production/objects/*")],
+    ids=["publish", "gc"],
+)
+def test_one_keystroke_is_one_interrupt_and_the_lease_is_given_back(
+    scene: Scene, words: list[str], moment: str
+):
+    """git passes the terminal's SIGINT on: the second one comes while the command puts things in order."""
+    held: list[int] = []
+
+    def interrupt(_request: Request) -> None:
+        """Wherever the command is a moment later, a second one meets it there."""
+        for _ in range(10):
+            os.kill(held[0], signal.SIGINT)
+            time.sleep(0.001)
+
+    with FakeS3("aws") as store:
+        store.create_bucket("lab")
+        where = "s3://lab/{}?endpoint=" + store.url + "&region=us-east-1"
+        scene.ana.env |= {
+            "GIT_DATA_REMOTE_STAGING_URL": where.format("staging"),
+            "GIT_DATA_REMOTE_PRODUCTION_URL": where.format("production"),
+            "AWS_ACCESS_KEY_ID": KEYS["access_key"],
+            "AWS_SECRET_ACCESS_KEY": KEYS["secret_key"],
+        }
+        scene.add("a.csv", "1\n")
+        key = "production/lease" if words == ["publish"] else "production/lease-gc"
+        fault = store.before(lambda r: bool(held) and fits(r, moment), interrupt)
+        running = start(scene.ana, *words)
+        held.append(running.process.pid)
+        done = running.end()
+        assert fault.fired
+        assert "Traceback" not in done.text, done.text
+        assert "interrupted" in done.err
+        assert json.loads(store.objects("lab")[key])["released"]
+
+
+def fits(request: Request, moment: str) -> bool:
+    """A request for such a key, or a list of them."""
+    folder = request.query.get("prefix", "")
+    return fnmatch(request.key, moment) or (bool(folder) and fnmatch(f"{folder}x", moment))
 
 
 def test_ctrl_c_is_noted_in_the_journal_as_cancelled(big: Scene):
