@@ -95,7 +95,7 @@ def test_a_verb_killed_after_any_request_ends_right_when_run_again(
     prepared: Get, name: str, shard: int
 ) -> None:
     world = prepared(name)
-    assert swept(world, range(1 + shard, len(world.asked) + 1, 4)) >= 2
+    assert swept(world, range(1 + shard, len(world.asked) + 1, 4)) >= 1
 
 
 @pytest.mark.slow
