@@ -24,6 +24,8 @@ _REQUEST = re.compile(r"refs/(?:pull|pull-requests|merge-requests|changes)/")
 _ENGLISH = {"LC_ALL": "C"}
 _SAFE = {**_ENGLISH, "GIT_ALLOW_PROTOCOL": "file:https:http:ssh:git", "GIT_TERMINAL_PROMPT": "0"}
 """An address never runs a program of its own choice (`ext::`)."""
+_AT_ONCE = 1000
+"""Refs that are fetched together: git takes 45 s for ten thousand at once, and a quarter of that so."""
 _CHUNK = 16
 _DAY = 86400
 _SUBMODULE = "160000"
@@ -89,12 +91,12 @@ def fetched(git: Git, remote: str, refs: Iterable[str]) -> Iterator[dict[str, st
 
 
 def _fetch(git: Git, remote: str, wanted: Sequence[str], folder: str) -> dict[str, str]:
-    lines = (f"+{ref}:{folder}/{n}\n" for n, ref in enumerate(wanted))
+    lines = [f"+{ref}:{folder}/{n}\n" for n, ref in enumerate(wanted)]
     try:
-        if wanted:
+        for start in range(0, len(lines), _AT_ONCE):
             git.run(
                 "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", "--", remote,
-                stdin="".join(lines).encode(errors="surrogateescape"), env=_SAFE,
+                stdin="".join(lines[start : start + _AT_ONCE]).encode(errors="surrogateescape"), env=_SAFE,
             )  # fmt: skip
         found = _listed(git, f"{folder}/")
     except GitFailed as error:
