@@ -6,6 +6,7 @@ Configuration, index, refs, push and hooks always go through the git command, wh
 """
 
 import os
+import re
 import shlex
 import subprocess
 import threading
@@ -21,6 +22,8 @@ from git_datamanager.model import strictjson
 
 MAX_BLOB = strictjson.MAX_BYTES
 """What is read of Git's objects is read whole: never more than the biggest manifest."""
+_USER = re.compile(rb"(//)(?!git@)[^/?#@\s'\"]*@")
+"""The user part of an address: a token, often, and git's password prompt repeats it."""
 
 
 class GitFailed(DataError):
@@ -79,7 +82,8 @@ class Git:
         env: Mapping[str, str] | None = None,
         ok: Iterable[int] = (0,),
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run git at the top; GitFailed unless its exit status is one of `ok`."""
+        """Run git at the top; GitFailed unless its exit status is one of `ok`. What it says on stderr comes
+        without the user part of addresses."""
         done = subprocess.run(
             ["git", *args],
             cwd=self.top or self.git_dir,
@@ -89,6 +93,7 @@ class Git:
             capture_output=True,
             check=False,
         )
+        done.stderr = _USER.sub(rb"\1***@", done.stderr)
         if done.returncode not in ok:
             raise GitFailed(args, done.returncode, done.stderr.decode(errors="replace"))
         return done
@@ -200,12 +205,13 @@ class Git:
 
     def author(self) -> str:
         """`Name <mail>` of whoever is at work. Raises SettingsError where Git does not know."""
-        ident = self.answer("var", "GIT_AUTHOR_IDENT")
-        if ident is None:
+        done = self.run("var", "GIT_AUTHOR_IDENT", ok=range(256))
+        if done.returncode != 0:
             raise SettingsError(
                 "Git does not know who you are, and a version names its author: nothing was changed",
                 hints=['git config user.name "Your Name"', "git config user.email you@example.org"],
             )
+        ident = done.stdout.decode(errors="replace")  # in documents that are UTF-8
         return ident.rpartition("> ")[0] + ">"
 
     # Configuration

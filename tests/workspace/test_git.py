@@ -1,7 +1,9 @@
 """Reading blobs, one stream for all, and none that is too big."""
 
+import threading
 import tracemalloc
 import zlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,37 @@ def test_a_blob_of_gigabytes_takes_no_memory(clone: Clone, git: Git) -> None:
         Manifests(git, clone.path / ".git" / "data").current()
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Asks everybody for a password."""
+
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="here"')
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.parametrize("words", [["ls-remote"], ["fetch"], ["push", "--porcelain"]])
+def test_what_git_says_holds_no_token(git: Git, words: list[str]) -> None:
+    """One that stands for the user is repeated where git would ask for the password."""
+    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://s3cret@127.0.0.1:{server.server_port}/x.git"
+        with pytest.raises(GitFailed, match=r"http://\*\*\*@127.0.0.1") as raised:
+            git.run(
+                *words, address, "HEAD", env={"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
+            )
+        server.shutdown()
+    assert "s3cret" not in str(raised.value) + raised.value.stderr
+
+
+def test_an_author_in_another_encoding_is_text(clone: Clone, git: Git) -> None:
+    """It goes into JSON documents, which are UTF-8."""
+    with (clone.path / ".git" / "config").open("ab") as config:
+        config.write(b"[user]\n\tname = J\xf6rg\n")
+    git.author().encode()
+    assert git.author().startswith("J\N{REPLACEMENT CHARACTER}rg <")
