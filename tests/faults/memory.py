@@ -327,6 +327,14 @@ def _manifests(git: Git, refs: Mapping[str, str]) -> Iterator[tuple[list[str], M
         yield [ref], git.world.manifests[commit]
 
 
+def _readable(git: Git, refs: Mapping[str, str], _: object) -> Iterator[Manifest]:
+    yield from (manifest for _, manifest in _manifests(git, refs))
+
+
+def _readable(git: Git, refs: Mapping[str, str], _: object) -> Iterator[Manifest]:
+    yield from (manifest for _, manifest in _manifests(git, refs))
+
+
 def _is_merged(git: Git, commits: Sequence[str], tip: str) -> set[str]:
     return {commit for commit in commits if git.world.contains(commit, tip)}
 
@@ -352,6 +360,8 @@ def in_memory(clock: Callable[[], World]) -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(reflists, "advertised", _advertised)
         patch.setattr(reflists, "fetched", _fetched)
         patch.setattr(reflists, "manifests", _manifests)
+        patch.setattr(reflists, "readable", _readable, raising=False)
+        patch.setattr(reflists, "readable", _readable)
         patch.setattr(reflists, "is_merged", _is_merged)
         patch.setattr(reflists, "local", lambda *_: {})
         patch.setattr(reflists, "drafts", lambda *_: iter(()))
