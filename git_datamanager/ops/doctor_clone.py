@@ -18,7 +18,14 @@ from git_datamanager.workspace.settings import FILE_NAME, KEYS, ROLES, without_s
 
 _TOPIC = "clone"
 CHOICES = ("data.upload", "data.autoPull", "data.hooks", "data.cache", "data.encoding")
-_SIZES = ("data.cacheSize", "data.maxBlobSize")
+SIZES = ("data.cacheSize", "data.maxBlobSize")
+NUMBERS = {
+    "data.grace": 1,
+    "data.leaseTime": 0,
+    "data.policy.deletedVersions": 0,
+    "data.policy.deletedShare": 0,
+}
+"""The smallest that each may be."""
 _WEEK = 7 * 86400
 
 
@@ -50,8 +57,10 @@ def _manifest(manager: DataManager) -> Check:
 def _settings(manager: DataManager) -> Check:
     for name in CHOICES:
         manager.settings.choice(name)
-    for name in _SIZES:
+    for name in SIZES:
         manager.settings.size(name)
+    for name, smallest in NUMBERS.items():
+        manager.settings.number(name, smallest)
     sources: dict[str, int] = {}
     for _, setting in manager.settings.effective():
         sources[setting.origin] = sources.get(setting.origin, 0) + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from git_datamanager import fsio
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Manifest
+from git_datamanager.model.manifest import Manifest, State
 from git_datamanager.model.names import pasteable
 from git_datamanager.ops.doctor_check import Check, Look, each, ok, skipped, warn
 from git_datamanager.workspace import ignorefile
@@ -150,7 +150,9 @@ def _only_copies(manager: DataManager, manifest: Manifest) -> Check:
             continue
         oid = manager.work.look(dataset.name, stat_only=True).oid
         ours = next((v for v in dataset.versions if v.oid == oid), None)
-        if ours is not None and not held.get(str(ours.oid)) and not manager.cache.has(ours.oid):
+        if ours is None or ours.state is State.PUBLISHED:
+            continue
+        if not held.get(str(ours.oid)) and not manager.cache.has(ours.oid):
             alone.append(dataset.name)
     if alone:
         return warn(

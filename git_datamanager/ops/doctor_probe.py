@@ -42,11 +42,12 @@ class Facts(NamedTuple):
 def facts(
     manager: DataManager, role: str, adapter: StorageAdapter, *, refresh: bool
 ) -> tuple[Facts | None, list[Check]]:
-    """The remembered probe or a new one, and its checks; None where it could not be made."""
+    """The remembered probe or a new one, and its checks; None where it could not be made. Rights are never
+    remembered: they are those of the credentials at hand."""
+    rights = _rights(manager, role)
     known = None if refresh else _remembered(manager, role, adapter.url)
     if known is not None:
-        return known, _checks(role, known, f", probed {known.probed}")
-    rights = _rights(manager, role)
+        return known._replace(rights=_plain(rights)), _checks(role, known, f", probed {known.probed}")
     if rights.get(Right.WRITE) is not Answer.ALLOWED:
         blind = Facts(adapter.url, utc_now(), __version__, _plain(rights), [])
         return blind, [

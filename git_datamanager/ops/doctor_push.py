@@ -6,7 +6,7 @@ branches and hooks of the server are asked only by a real push.
 
 import os
 
-from git_datamanager.errors import DataError
+from git_datamanager.errors import DataError, Unreachable
 from git_datamanager.manager import DataManager
 from git_datamanager.ops.branch import BOT_BRANCH, find_branch
 from git_datamanager.ops.doctor_check import Check, each, ok, skipped, warn
@@ -32,6 +32,8 @@ def _finalize(manager: DataManager) -> list[Check]:
     git = manager.git
     try:
         branch = find_branch(git, manager.manifests, None, None)
+    except Unreachable as error:
+        return [warn(_TOPIC, "finalize", str(error).splitlines()[0], "git ls-remote origin   # to see why")]
     except DataError as error:
         return [skipped(_TOPIC, "finalize", f"unknown: {str(error).splitlines()[0]}")]
     if branch.remote is None:

@@ -78,7 +78,7 @@ def _sign_in(manager: DataManager, role: str, error: DataError) -> tuple[str, ..
 def _rights(
     role: str, adapter: StorageAdapter, live: Verification, facts: doctor_probe.Facts | None
 ) -> Check:
-    """Reading and listing as measured now; writing and deleting as the probe found them."""
+    """Reading and listing as measured now; writing and deleting by a probe object."""
     answers = {f.right: f.answer for f in live.findings}
     if facts is not None:
         answers |= {Right(name): Answer(answer) for name, answer in facts.rights.items()}

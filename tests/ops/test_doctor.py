@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from git_datamanager import lease
+from git_datamanager.errors import Forbidden
 from git_datamanager.model.records import LeaseRecord
 from git_datamanager.ops import doctor_clone, doctor_probe, doctor_stores
 from git_datamanager.ops.doctor import Diagnosis, doctor
@@ -162,6 +163,9 @@ FAULTS: dict[str, tuple[Callable[[Clone], object], str, Result, str]] = {
         lambda c: c.git("config", "data.cacheSize", "much"),
         "settings", Result.FAIL, "git config data.cacheSize 10g",
     ),
+    "a grace of nonsense": (
+        lambda c: c.git("config", "data.grace", "never"), "settings", Result.FAIL, "git config data.grace 14",
+    ),
     "an unreadable .gitdata": (
         lambda c: c.write(".gitdata", "[data"), "settings", Result.FAIL, "git checkout HEAD -- .gitdata",
     ),
@@ -250,6 +254,21 @@ def test_fix_leaves_alone_what_is_not_ours_or_young(ana: Clone) -> None:
 
 def test_every_choice_is_looked_at() -> None:
     assert set(doctor_clone.CHOICES) == set(settings._CHOICES)
+    plain = {k.name for k in settings.KEYS if k.default is not None and not k.name.startswith("data.remote.")}
+    assert {*doctor_clone.CHOICES, *doctor_clone.SIZES, *doctor_clone.NUMBERS} == plain
+
+
+def test_what_is_published_has_another_copy_though_the_journal_is_lost(world: World, ana: Clone) -> None:
+    ana.git("config", "data.cache", "none")
+    ana.write("b.csv", "2\n")
+    ana.data("add", "b.csv")
+    ana.commit()
+    ana.git("push", "-q")
+    world.publish(ana)
+    ana.git("pull", "-q")
+    for file in (ana.path / ".git" / "data").glob("journal.db*"):
+        file.unlink()
+    assert found(look(ana), "only copies").result is Result.OK
 
 
 # The tool
@@ -364,6 +383,16 @@ def test_a_probe_is_believed_for_a_week(ana: Clone, monkeypatch: pytest.MonkeyPa
     ):
         (ana.path / ".git" / "data" / "doctor.json").write_text(nonsense)
         assert ", probed " not in found(look(ana, offline=False), "range", "staging").said
+
+
+def test_rights_are_those_of_the_credentials_at_hand(ana: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "write allowed" in found(look(ana, offline=False), "rights", "staging").said
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Forbidden("access denied")
+
+    monkeypatch.setattr(LocalStore, "write_object", refuse)
+    assert "write refused" in found(look(ana, offline=False), "rights", "staging").said
 
 
 def leased(world: World, key: str, *, ttl: int, released: bool = False) -> None:
@@ -541,6 +570,13 @@ def test_a_push_without_rights(ana: Clone) -> None:
     assert "cannot be pushed" in check.said
     ana.git("config", "remote.origin.pushurl", str(ana.path / "nowhere"))
     assert found(look(ana, offline=False), "main", "push").result is Result.SKIPPED
+
+
+def test_a_remote_that_is_away_is_no_secret(ana: Clone) -> None:
+    ana.git("config", "remote.origin.url", str(ana.path / "nowhere"))
+    check = found(look(ana, offline=False), "finalize", "push")
+    assert check.result is Result.WARN
+    assert check.fix
 
 
 def test_the_dry_push_changes_nothing_and_runs_no_hook(world: World, ana: Clone) -> None:
