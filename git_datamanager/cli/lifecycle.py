@@ -45,7 +45,7 @@ def rollback(name: str, to: str, message: str, dry_run: bool, as_json: bool) -> 
 
 
 @click.command(context_settings=HELP)
-@click.argument("name", metavar="NAME[@vN]", shell_complete=options.complete_name)
+@click.argument("name", metavar="NAME[@vN]", shell_complete=options.complete_deleted)
 @options.message
 @options.dry_run
 @options.json_output

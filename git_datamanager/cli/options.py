@@ -39,6 +39,18 @@ def complete_version(ctx: click.Context, _param: click.Parameter, begun: str) ->
     return [CompletionItem(v) for v in _versions(_manifest_here(), named) if v.startswith(begun)]
 
 
+def complete_deleted(_ctx: click.Context, _param: click.Parameter, begun: str) -> "list[CompletionItem]":
+    """Datasets that have deleted versions, and after `NAME@` those."""
+    from click.shell_completion import CompletionItem
+
+    gone = {d.name: [v.name for v in d.versions if v.state is State.DELETED] for d in _manifest_here()}
+    name, at, version = begun.rpartition("@")
+    found = [n for n, versions in gone.items() if versions and n.startswith(begun)]
+    if at:
+        found += [f"{name}@{v}" for v in gone.get(name, ()) if v.startswith(version)]
+    return [CompletionItem(text) for text in found]
+
+
 def _versions(manifest: Manifest, name: str) -> list[str]:
     dataset = manifest.datasets.get(name)
     return [v.name for v in dataset.versions if v.state is not State.DELETED] if dataset else []

@@ -134,7 +134,8 @@ def _print(seen: Preview) -> None:
         ]  # fmt: skip
         render.result(render.clean("  ".join(word for word in words if word)))
     for finding in seen.findings:
-        subject = f"{finding.subject}: " if finding.subject else ""
+        named = not finding.subject or finding.text.startswith((f"{finding.subject}:", f"{finding.subject} "))
+        subject = "" if named else f"{finding.subject}: "
         slot = "error" if finding.level is Level.ERROR else "changed"
         label = render.paint(f"{finding.level}:", slot, stream="stderr")
         render.say(f"{label} {render.clean(subject + finding.text)}")

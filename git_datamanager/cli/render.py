@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from git_datamanager.errors import DataError, SeveralFailed
+from git_datamanager.errors import DataError, Forbidden, SeveralFailed, Unreachable
 from git_datamanager.events import Event, Kind, Progress
 
 
@@ -116,16 +116,32 @@ def error(problem: DataError, *, as_json: bool = True) -> None:
     if settings.wants_json and as_json:
         json("error", {"exit_code": problem.exit_code, "errors": [_plain(n, e) for n, e in failures]})
     for text, hints in _told_once(failures):
-        say(f"{paint('error:', 'error', stream='stderr')} {clean(text)}")
+        say(f"{paint('error:', 'error', stream='stderr')} {clean(_one_line(text))}")
         for line in hints:
             hint(line)
+
+
+_LAST_RESORT: tuple[tuple[type[DataError], str], ...] = (
+    (Forbidden, "git data verify   # what these credentials may do; --role says for which job"),
+    (Unreachable, "git data doctor   # what does not answer; then run the same command again"),
+)
+
+
+def _hints(problem: DataError) -> tuple[str, ...]:
+    """Those of the error; where it has none, what helps with all of its kind."""
+    return problem.hints or tuple(hint for kind, hint in _LAST_RESORT if isinstance(problem, kind))
+
+
+def _one_line(text: str) -> str:
+    """What git says in several lines."""
+    return " ".join(line.strip() for line in text.split("\n") if line.strip())
 
 
 def _told_once(failures: Sequence[tuple[str, DataError]]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each error and its hints; one that several datasets share (a store that is away) once."""
     alike: dict[tuple[str, tuple[str, ...]], list[DataError]] = {}
     for name, failure in failures:
-        alike.setdefault((str(failure).removeprefix(f"{name}: "), failure.hints), []).append(failure)
+        alike.setdefault((str(failure).removeprefix(f"{name}: "), _hints(failure)), []).append(failure)
     for (text, hints), same in alike.items():
         yield (f"{text} ({len(same)} datasets)" if len(same) > 1 else str(same[0])), hints
 
@@ -135,7 +151,7 @@ def _plain(name: str, failure: DataError) -> dict[str, Any]:
         "name": name or failure.dataset,
         "kind": type(failure).__name__,
         "message": failure.message,
-        "hints": list(failure.hints),
+        "hints": list(_hints(failure)),
         "exit_code": failure.exit_code,
     }
 

@@ -1,5 +1,6 @@
 """git data gc, cleanup: removing shared bytes. Dry unless --apply."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -15,29 +16,38 @@ from git_datamanager.ops.deleting import Asked, Item, Trouble
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN = 200
+_REST = {"waiting": "stays in the trash for now", "rest": "stays in staging"}
 
 
 def _shared(command: F) -> F:
+    """The options of both verbs; the last one here is the first in the help."""
     for option in (
-        click.option("--apply", is_flag=True, help="Do it; without this nothing is changed."),
-        click.option("-n", "--dry-run", "_dry", is_flag=True, help="The default, spelled out."),
-        click.option("--confirm", type=int, metavar="N", help="Yes, so many objects (50 or 5 % need it)."),
-        click.option(
-            "--repository", "repositories", multiple=True, metavar="URL",
-            help="Another repository that uses the same stores: its refs are read too.",
-        ),
-        click.option("--remote", metavar="R", help="The remote (default: origin)."),
-        click.option("--branch", metavar="B", help="The default branch (default: the remote's own)."),
-        click.option(
-            "--wait", type=float, default=0, metavar="SECONDS", help="Stand in line for another run.",
-        ),
-        click.option("--break-lease", is_flag=True, help="Free a lease that a dead run left. First be sure."),
+        options.talk,
+        options.json_output,
         click.option(
             "--unsafe-single-writer", "single_writer", is_flag=True,
             help="Do without conditional writes, where the store has none: never two runs at once.",
         ),
-        options.json_output,
-        options.talk,
+        click.option(
+            "--break-lease", is_flag=True,
+            help="Free the lease of a run that is dead, and do nothing else. Be sure that it is.",
+        ),
+        click.option(
+            "--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS",
+            help="How long to stand in line while another run is at work (default: not at all).",
+        ),
+        click.option("--branch", metavar="B", help="The default branch (default: the remote's own)."),
+        click.option("--remote", metavar="R", help="The remote (default: origin)."),
+        click.option(
+            "--repository", "repositories", multiple=True, metavar="URL",
+            help="Another repository that uses the same stores: its refs are read too.",
+        ),
+        click.option(
+            "--confirm", type=click.IntRange(min=0), metavar="N",
+            help="Yes, N objects: needed above 50 objects or 5 % of the bytes.",
+        ),
+        click.option("-n", "--dry-run", "_dry", is_flag=True, help="Only show it, which is the default."),
+        click.option("--apply", is_flag=True, help="Do it; without this nothing is changed."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -68,7 +78,7 @@ def gc(
         ]
         told = _Told("gc", report.applied, groups, report.troubles, {"waiting": _bytes(report.waiting)})
         count = len(report.moved) + len(report.purged)
-        again = "git data gc --apply" + (" --purge" if purge else "")
+        again = _again("git data gc --apply", asked, purge=purge, fewer_refs=fewer_refs)
         told.show(f"{again} --confirm {count}" if report.is_much else again, count, as_json=as_json)
     return told.finish()
 
@@ -84,7 +94,8 @@ def cleanup(*, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more
     with job.hushed("cleanup"), manager() as data:
         if break_lease:
             return _break(data, "staging")
-        report = cleaning.cleanup(data, _asked(apply=apply, dry=_dry, **more), apply=apply and not _dry)
+        asked = _asked(apply=apply, dry=_dry, **more)
+        report = cleaning.cleanup(data, asked, apply=apply and not _dry)
         groups = [
             ("deleted", "published, removed from staging", "published, would go", report.deleted),
             ("moved", "moved to staging's trash", "would move to staging's trash", report.moved),
@@ -92,7 +103,8 @@ def cleanup(*, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more
         ]
         told = _Told("cleanup", report.applied, groups, report.troubles, {"rest": _bytes(report.kept)})
         unsaved = len(report.moved) + len(report.purged)
-        again = f"git data cleanup --apply{f' --confirm {unsaved}' if report.is_much else ''}"
+        again = _again("git data cleanup --apply", asked)
+        again += f" --confirm {unsaved}" if report.is_much else ""
         told.show(again, unsaved + len(report.deleted), as_json=as_json)
     return told.finish()
 
@@ -110,7 +122,18 @@ def _asked(
 ) -> Asked:
     if apply and dry:
         raise click.UsageError("--apply and --dry-run together: which of them?")
+    if not all(repositories):
+        raise click.UsageError("--repository needs an address")
     return Asked(remote, branch, repositories, confirm, single_writer, wait)
+
+
+def _again(command: str, asked: Asked, *, purge: bool = False, fewer_refs: bool = False) -> str:
+    """The command that does what a dry run showed, with all that was said."""
+    words = [f"--repository {shlex.quote(url)}" for url in asked.repositories]
+    words += [f"--remote {shlex.quote(asked.remote)}"] if asked.remote else []
+    words += [f"--branch {shlex.quote(asked.branch)}"] if asked.branch else []
+    said = {"--purge": purge, "--fewer-refs": fewer_refs, "--unsafe-single-writer": asked.single_writer}
+    return " ".join([command, *words, *(word for word, is_said in said.items() if is_said)])
 
 
 def _break(data: DataManager, role: str) -> int:
@@ -163,7 +186,7 @@ class _Told:
                 render.result(f"and {len(items) - SHOWN} more  {text}")
         for name, rest in self._rest.items():
             if rest["objects"]:
-                render.note(f"{name}: {_counted(rest['objects'])}, {render.size(rest['bytes'])}")
+                render.note(f"{_REST[name]}: {_counted(rest['objects'])}, {render.size(rest['bytes'])}")
         for trouble in self._troubles:
             render.error(trouble.error)
         if not count:

@@ -85,7 +85,8 @@ class RemoteBranch:
         except GitFailed as error:
             if "couldn't find remote ref" in error.stderr:
                 raise NotFound(
-                    f"{self.remote} has no branch {self.name}", hints=["git data publish --branch NAME"]
+                    f"{self.remote} has no branch {self.name}: nothing was done",
+                    hints=[f"git ls-remote --heads {shlex.quote(self._remote)}   # for --branch"],
                 ) from error
             raise Unreachable(f"{self.remote} could not be fetched: {error.stderr.strip()}") from error
         return self._git.resolve(tracking)
@@ -260,9 +261,7 @@ def _default_branch(git: Git, remote: str) -> str:
     for line in answer.splitlines():
         if line.startswith("ref: refs/heads/"):
             return line.removeprefix("ref: refs/heads/").split("\t")[0]
-    raise NotFound(
-        f"{remote} does not say which branch is its default", hints=["--branch main   # names it"]
-    )
+    raise NotFound(f"{remote} does not say which branch is its default", hints=["--branch main   # names it"])
 
 
 def write_blob(git: Git, data: bytes) -> str:

@@ -78,11 +78,12 @@ def preview(
     ancestor = _newest_readable(git, _ancestor(git, base_commit, head_commit), notes)
     now = _newest_readable(git, base_commit, notes)
     is_finalize = (request_branch or head).removeprefix("origin/") == BOT_BRANCH
+    unreadable = None
     try:
         proposed = _head_manifest(git, head_commit, now)
     except ManifestError as error:
         notes.append(Finding(Level.ERROR, model.FILE_NAME, str(error), error.hints))
-        proposed, bytes_ = now, "none"
+        proposed, bytes_, unreadable = now, "none", "the manifest cannot be read"
     proposal = propose(ancestor, now, proposed, is_finalize=is_finalize)
     seen = look_for(reviewed, proposal, now, mode=bytes_, verify=verify, is_finalize=is_finalize)
     findings = list(
@@ -98,7 +99,7 @@ def preview(
         proposal,
         findings,
         seen.looks,
-        seen.unasked,
+        seen.unasked and (unreadable or seen.unasked),
         _verdict(findings, seen.unasked, is_unknown=seen.is_unknown),
         _lines(git.blob(f"{head_commit}:{model.FILE_NAME}") if proposed is not now else None),
     )

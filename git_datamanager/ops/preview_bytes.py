@@ -55,7 +55,7 @@ def look_for(
     if not entries and not confirm:
         return Seen({}, [])
     if mode == "none":
-        return Seen({}, list(_unproven(confirm)), "the bytes were not looked for")
+        return Seen({}, list(_unproven(confirm)), "that was not asked for")
     try:
         asker = _Asker(
             manager,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from git_datamanager.cli import render
-from git_datamanager.errors import DataError, SeveralFailed, Unreachable
+from git_datamanager.errors import DataError, Forbidden, SeveralFailed, Unreachable
 from tests.world import Clone, World
 
 
@@ -53,6 +53,28 @@ def test_an_error_of_many_datasets_is_told_once(capsys: pytest.CaptureFixture[st
         "hint: wait",
         "error: d: is another matter",
     ]
+
+
+def test_an_error_without_a_hint_of_its_own_gets_one(capsys: pytest.CaptureFixture[str]) -> None:
+    render.error(Unreachable("origin does not answer: fatal: no\n\nPlease make sure\nit exists"))
+    render.error(Forbidden("access denied"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "error: origin does not answer: fatal: no Please make sure it exists"
+    assert [line.partition("   #")[0] for line in lines[1::2]] == [
+        "hint: git data doctor",
+        "hint: git data verify",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--confirm", "-3"), ("--wait", "-1"), ("--apply", "-n"), ("--repository", ""), ("something",)],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("verb", ["gc", "cleanup"])
+def test_a_sweep_that_is_called_wrongly_does_nothing(ana: Clone, verb: str, words: tuple[str, ...]) -> None:
+    done = ana.data(verb, *words, code=129)
+    assert f"git data {verb} -h" in done.err
 
 
 def test_json_errors_carry_the_name(
@@ -112,6 +134,14 @@ def test_bash_completes_files_names_and_versions(named: Clone) -> None:
     assert completed(named, "git data pull c.csv@") == ["v2", "v1"]
     assert completed(named, "git data pull c.csv@v1") == ["v1"]
     assert completed(named, "git -C . data pull c.csv@v2 a", by_git=GIT_COMPLETION.exists()) == ["a b.csv"]
+    assert completed(named, "git data undelete c.csv@") == []
+    named.data("delete", "c.csv", "--yes")
+    named.commit()
+    named.git("push", "-q")
+    named.data("publish")
+    named.git("pull", "-q")
+    assert completed(named, "git data undelete c") == ["c.csv"]
+    assert completed(named, "git data undelete c.csv@") == ["v1"]
     assert "pull" in completed(named, "git data pu")
     assert "--porcelain" in completed(named, "git data status --po")
 
