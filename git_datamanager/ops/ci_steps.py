@@ -135,7 +135,11 @@ def _gitlab(store: str, project: Project) -> list[Step]:
         Step(
             f"create one role per environment, trusted for {project.server}, the audience https://gitlab.com "
             f"and the subject project_path:{project.path}:ref_type:branch:ref:{project.branch}",
-            (_RIGHTS.format(store="aws"),),
+            (
+                f"that of data-preview by StringLike for project_path:{project.path}:ref_type:branch:ref:*, "
+                "since its jobs run on the branches of requests",
+                _RIGHTS.format(store="aws"),
+            ),
         )
         if store == "aws"
         else _r2_tokens()
@@ -169,9 +173,9 @@ def _gitlab(store: str, project: Project) -> list[Step]:
             f"add two schedules: {project.url}/-/pipeline_schedules",
             ("daily with GIT_DATA_JOB=publish", "weekly with GIT_DATA_JOB=cleanup"),
         ),
-        _commit(".gitlab"),
+        _commit(".gitlab .gitlab-ci.yml"),
     ]
 
 
-def _commit(folder: str) -> Step:
-    return Step("commit the files", (f"git add {folder}", 'git commit -m "Publish data from CI"'))
+def _commit(paths: str) -> Step:
+    return Step("commit the files", (f"git add {paths}", 'git commit -m "Publish data from CI"'))

@@ -164,7 +164,8 @@ def _trust_notes(repository: Project) -> list[str]:
     elif repository.host != "github.com" and "gitlab" in repository.host:
         notes.append(
             f"For GitLab the provider is {repository.host} and sub is "
-            f"project_path:{repository.path}:ref_type:branch:ref:BRANCH: edit the trust policies."
+            f"project_path:{repository.path}:ref_type:branch:ref:BRANCH (of the preview: ref:*, compared by "
+            "StringLike, as its jobs run on the branches of requests): edit the trust policies."
         )
     notes.append("sub is compared letter by letter, upper and lower case too: write it as the host shows it.")
     notes.append(

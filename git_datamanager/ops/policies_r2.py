@@ -52,8 +52,9 @@ def notes(where: Sequence[Place]) -> list[str]:
         "R2 has no bucket policies: a token reads, or reads and writes, a whole bucket. Write includes "
         "delete, and read includes list.",
         "A lock on content holds for 14 days after an object was written; it also keeps publish from "
-        "replacing a damaged object during that time, and gc moves nothing younger anyway. A lock can be "
-        "removed by whoever may change the bucket's configuration: no object token may.",
+        "replacing a damaged object during that time, and gc is refused when it comes to anything younger: "
+        "run it again later, it goes on. A lock can be removed by whoever may change the bucket's "
+        "configuration: no object token may.",
         "Temporary credentials (POST /accounts/ACCOUNT_ID/r2/temp-access-credentials) can be narrowed to "
         "prefixes: give publish content, receipts/, audit/, repos/ and lease, for the time of one job. That "
         "they refuse what lies outside has to be tried: git data verify --role ROLE.",
