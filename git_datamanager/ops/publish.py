@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from git_datamanager import lease
@@ -160,12 +161,13 @@ def _lost(manager: DataManager, place: Branch, manifest: Manifest) -> dict[Oid, 
         trashed = {object_of(s.key, TRASH) for s in production.adapter.list_objects(TRASH)}
         if not trashed:
             return {}
-        manifests = [*tags(manager, place.remote), manifest]
-        needed = {v.oid: (d, v) for m in manifests for d, v in m.entries() if v.state in _HELD}
-        return {
-            oid: (d, v) for oid, (d, v) in needed.items()
-            if oid in trashed and production.stat(oid, v.size) is None
-        }  # fmt: skip
+        needed = {
+            v.oid: (d, v)
+            for one in chain(tags(manager, place.remote), [manifest])
+            for d, v in one.entries()
+            if v.oid in trashed and v.state in _HELD
+        }
+        return {o: (d, v) for o, (d, v) in needed.items() if production.stat(o, v.size) is None}
     except (Denied, Unreachable) as error:
         warn(manager.progress, f"nobody can say whether something waits in the trash: {error}")
         return {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from git_datamanager import documents
-from git_datamanager.errors import Conflict
+from git_datamanager.errors import Conflict, SettingsError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import REPOSITORIES, repository_key
 from git_datamanager.model.records import Repository
@@ -27,7 +27,15 @@ def address(git: Git, remote: str | None) -> str:
 
 
 def plain(url: str, start: Path) -> str:
-    """One spelling of an address: no user, password, query or `.git`; paths absolute from `start`."""
+    """One spelling of an address: no user, password, query or `.git`; paths absolute from `start`. It is
+    text, whatever encoding a folder's name has. Raises SettingsError for what is no address."""
+    try:
+        return _plain(url, start).encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except ValueError as error:
+        raise SettingsError(f"{without_secrets(url)!r} is no address of a repository: {error}") from error
+
+
+def _plain(url: str, start: Path) -> str:
     scp = None if "://" in url or os.path.exists(start / url) else _SCP.fullmatch(url)  # noqa: PTH110 - may be no path
     if scp and len(scp[1]) > 1:  # one letter is a drive
         return _joined(scp[1], None, scp[2])
@@ -46,7 +54,7 @@ def _joined(host: str, port: int | None, path: str) -> str:
 
 def identity(url: str) -> str:
     """The hex digest that names a repository in the register."""
-    return hashlib.sha256(url.encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(url.encode()).hexdigest()
 
 
 def register(manager: DataManager, remote: str | None) -> None:

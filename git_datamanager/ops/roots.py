@@ -4,10 +4,12 @@ Read from Git, never from a bucket. Whatever cannot be told raises, and nothing 
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from git_datamanager.errors import DataError, ManifestError, NotFound
+from git_datamanager.errors import DataError, NotFound
 from git_datamanager.events import note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Manifest, State, Version
@@ -17,6 +19,10 @@ from git_datamanager.ops.host import host_from_environment
 from git_datamanager.ops.register import address, identity, plain, registered
 from git_datamanager.storage.base import StorageAdapter
 from git_datamanager.workspace import reflists
+from git_datamanager.workspace.settings import without_secrets
+
+_SHOWN = 10
+"""Addresses in a message: a bucket may hold any number of them."""
 
 
 @dataclass
@@ -101,14 +107,15 @@ def collect(manager: DataManager, place: Branch, others: Sequence[str] = ()) -> 
 def _remote_refs(manager: DataManager, remote: str, *, is_own: bool) -> dict[str, str]:
     refs = reflists.advertised(manager.git, remote).refs
     if not refs:
-        raise NotFound(f"{remote} lists no refs at all: nothing was done")
+        raise NotFound(f"{without_secrets(remote)} lists no refs at all: nothing was done")
     if not any(map(reflists.is_request, refs)):
         return refs
     host = host_from_environment(os.environ) if is_own else None
     if host is None:
         note(
             manager.progress,
-            f"{remote}: nobody says which requests are open, so closed ones count too (GITHUB_TOKEN tells)",
+            f"{without_secrets(remote)}: nobody says which requests are open, so closed ones count too "
+            "(GITHUB_TOKEN tells)",
         )
         return refs
     return reflists.open_only(refs, host.open_requests())
@@ -127,7 +134,8 @@ def _take_default(manager: DataManager, roots: Roots, source: str) -> None:
     """The default branch of another repository, after its other refs."""
     default = reflists.advertised(manager.git, source).default
     if default is None:
-        raise DataError(f"{source} does not say which branch is its default: nothing was done")
+        shown = without_secrets(source)
+        raise DataError(f"{shown} does not say which branch is its default: nothing was done")
     with reflists.fetched(manager.git, source, [default]) as refs:
         for _, manifest in reflists.manifests(manager.git, refs):
             roots.take_tip(manifest)
@@ -142,28 +150,21 @@ def demand_all(
     known = {identity(address(manager.git, remote))} | {identity(plain(u, start)) for u in others}
     missing = [r.url for r in registered(production) if identity(r.url) not in known]
     if missing:
-        words = " ".join(f"--repository {url}" for url in missing)
+        words = shlex.join(word for url in missing[:_SHOWN] for word in ("--repository", url))
         raise DataError(
             f"{len(missing)} more of the repositories that use this store were not named, and nobody knows "
-            f"what they need ({', '.join(missing)}): nothing was done",
+            f"what they need ({', '.join(missing[:_SHOWN])}): nothing was done",
             hints=[f"{words}   # reads their refs too, if you trust these addresses"],
         )
 
 
 def tags(manager: DataManager, remote: str | None) -> Iterator[Manifest]:
-    """The manifests of all tags that can be read."""
+    """The manifests of all tags that can be read, one after the other."""
+    say = partial(warn, manager.progress)
     if remote is None:
         refs = {r: o for r, o in reflists.local(manager.git, None).items() if r.startswith("refs/tags/")}
-        yield from _readable(manager, refs)
+        yield from reflists.readable(manager.git, refs, say)
         return
     found = (r for r in reflists.advertised(manager.git, remote).refs if r.startswith("refs/tags/"))
     with reflists.fetched(manager.git, remote, found) as refs:
-        yield from _readable(manager, refs)
-
-
-def _readable(manager: DataManager, refs: dict[str, str]) -> Iterable[Manifest]:
-    for ref, oid in refs.items():
-        try:
-            yield from (manifest for _, manifest in reflists.manifests(manager.git, {ref: oid}))
-        except ManifestError as error:
-            warn(manager.progress, str(error))
+        yield from reflists.readable(manager.git, refs, say)

@@ -8,7 +8,7 @@ remote may have refs that differ in nothing but case.
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -161,17 +161,9 @@ def _read(where: str, data: bytes | None) -> Iterator[tuple[str, Manifest]]:
 
 
 def manifests(git: Git, refs: Mapping[str, str]) -> Iterator[tuple[list[str], Manifest]]:
-    """Each manifest that some of these refs hold, once, with those refs. Raises ManifestError."""
-    names, oids = list(refs), list(refs.values())
-    asked = "".join(f"{oid}:{model.FILE_NAME}\n" for oid in oids).encode()
-    lines = git.run("cat-file", "--batch-check=%(objectname)", stdin=asked).stdout.decode().splitlines()
-    holders: dict[str, list[str]] = {}
-    without = dict[str, str]()
-    for ref, oid, line in zip(names, oids, lines, strict=True):
-        if line.endswith(" missing"):
-            without[oid] = ref
-        else:
-            holders.setdefault(line, []).append(ref)
+    """Each manifest that some of these refs hold, once, with those refs. Raises ManifestError, and DataError
+    where nobody can tell whether one holds a manifest."""
+    holders, without = _holders(git, refs)
     _demand_none(git, without)
     blobs = list(holders)
     for start in range(0, len(blobs), _CHUNK):
@@ -179,6 +171,29 @@ def manifests(git: Git, refs: Mapping[str, str]) -> Iterator[tuple[list[str], Ma
         for blob, data in zip(chunk, git.blobs(chunk), strict=True):
             if data is not None:
                 yield holders[blob], _loads(data, holders[blob][0])
+
+
+def readable(git: Git, refs: Mapping[str, str], say: Callable[[str], None]) -> Iterator[Manifest]:
+    """Each manifest that some of these refs hold, once; `say` is told of those that cannot be read."""
+    for blob, names in _holders(git, refs)[0].items():
+        try:
+            data = git.blob(blob)
+            if data is not None:
+                yield _loads(data, names[0])
+        except ManifestError as error:
+            say(str(error))
+
+
+def _holders(git: Git, refs: Mapping[str, str]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Manifest → refs, and of those without one that is here: object → a ref."""
+    lines = _asked(git, [f"{oid}:{model.FILE_NAME}" for oid in refs.values()], "%(objectname)")
+    holders, without = dict[str, list[str]](), dict[str, str]()
+    for (ref, oid), line in zip(refs.items(), lines, strict=True):
+        if line.endswith(" missing"):
+            without[oid] = ref
+        else:
+            holders.setdefault(line, []).append(ref)
+    return holders, without
 
 
 def _demand_none(git: Git, without: Mapping[str, str]) -> None:

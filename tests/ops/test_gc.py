@@ -250,6 +250,26 @@ class TestDoubt:
         assert "--repository https://example.org/other" in done.err
         self.still(emptied)
 
+    def test_an_address_from_a_bucket_is_quoted_where_it_can_be_pasted(self, emptied: Yard) -> None:
+        folder = emptied.world.folder("production") / "repos"
+        for n in range(30):
+            document = {
+                "format": "git-data/repository/1",
+                "url": f"https://example.org/{n}$(touch owned); touch owned #",
+                "registered": "2026-11-21T10:05:00Z",
+            }
+            (folder / (f"{n:02}" * 32 + ".json")).write_text(json.dumps(document))
+        done = emptied.gc("--apply", code=128)
+        assert "--repository 'https://example.org/0$(touch owned); touch owned #' --repository" in done.err
+        assert len(done.err) < 3000
+        self.still(emptied)
+
+    @pytest.mark.parametrize("address", ["https://example.org:port/x", "https://[/x"])
+    def test_no_address(self, emptied: Yard, address: str) -> None:
+        done = emptied.gc("--apply", "--repository", address, code=128)
+        assert "is no address of a repository" in done.err
+        self.still(emptied)
+
     def test_another_run(self, emptied: Yard) -> None:
         folder = emptied.world.folder("production")
         (folder / "lease-gc").write_text(

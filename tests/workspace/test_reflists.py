@@ -177,6 +177,21 @@ def test_what_a_damaged_clone_has_lost_is_doubt(here: Here, lost: str) -> None:
         )
 
 
+def test_of_tags_those_that_can_be_read_count(here: Here) -> None:
+    """One at a time: all of them together need not fit into memory."""
+    said: list[str] = []
+    refs = {
+        "good": here("rev-parse", "main"),
+        "twin": here("rev-parse", "main"),
+        "bad": here.commit("x", "{}"),
+    }
+    found = reflists.readable(here.git, refs, said.append)
+    assert next(found) == Manifest()
+    assert not said
+    assert list(found) == []
+    assert "manifest.json of bad" in said[0]
+
+
 def test_what_is_merged(here: Here) -> None:
     main, side = here("rev-parse", "main"), here.commit("side")
     here("tag", "-a", "-m", "x", "marked", "main")
