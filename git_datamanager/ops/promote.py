@@ -147,7 +147,7 @@ def actor(manager: DataManager) -> str:
     """Who runs this: as the CI host says, else as Git does."""
     found = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN")
     if found:
-        return found
+        return found.encode(errors="replace").decode()  # in documents that are UTF-8
     try:
         return manager.git.author()
     except DataError:

@@ -186,6 +186,40 @@ def test_a_receipt_for_other_bytes_is_refused(world: World, ana: Clone) -> None:
     assert states(world, "a.csv") == ["pending"]
 
 
+def test_what_a_forged_receipt_says_is_text(world: World, ana: Clone, tmp_path: Path) -> None:
+    """On a terminal and on the page of the job."""
+    merged(ana, a_csv="1\n")
+    version = ana.versions("a.csv")[0]
+    oid = version["oid"].removeprefix("sha256:")
+    copy = world.object("production", oid)
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(world.object("staging", oid).read_bytes())
+    (world.folder("production") / "receipts").mkdir()
+    receipt = {
+        "format": "git-data/receipt/1", "id": version["id"], "dataset": "a.csv", "oid": version["oid"],
+        "size": 2, "published": "2026-01-01T00:00:00Z", "actor": "x",
+        "verified": "ok | <img src=x>\x1b[31m\n::error::x",
+    }  # fmt: skip
+    receipt_of(world, version).write_text(json.dumps(receipt))
+    page = tmp_path / "page"
+    ana.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page)}
+    done = world.publish(ana)
+    assert "\x1b" not in done.out
+    assert "\n::error" not in done.out
+    assert "`ok \\u007c <img src=x>\\u001b[31m\\n::error::x` |" in page.read_text()
+
+
+def test_a_name_in_another_encoding_is_no_obstacle(world: World, ana: Clone) -> None:
+    merged(ana, a_csv="1\n")
+    world.clone("runner", trust=False)
+    with (world.root / "runner" / ".git" / "config").open("ab") as config:
+        config.write(b"[user]\n\tname = J\xf6rg\n")
+    world.publish(ana)
+    assert json.loads(receipt_of(world, ana.versions("a.csv")[0]).read_bytes())["actor"].startswith(
+        "J\ufffdrg"
+    )
+
+
 def test_a_protected_branch_gets_a_proposal(world: World, ana: Clone) -> None:
     """R13: the finalize commit lies on the bot's branch; merging it finishes the job."""
     merged(ana, a_csv="1\n")
