@@ -85,8 +85,9 @@ _HINTS: dict[type[DataError], tuple[str, ...]] = {
     ),
 }
 
-_AMBIGUOUS = frozenset((200, 408, 500, 502, 504))
-"""Answers after which a write may have happened; 503 and 429 are given before anything is done."""
+_UNDONE = frozenset((501, 503, 505))
+"""Answers of 500 and more that are given before anything is done. After any other a write may have happened:
+Cloudflare, in front of R2, answers 520 and 524 where the store behind it did not answer in time."""
 
 _CLIENT: dict[str, tuple[type[DataError], str]] = {
     "CredentialRetrievalError": (NoCredentials, "the credentials could not be fetched"),
@@ -121,7 +122,7 @@ def from_answer(response: Any, where: str, *, conditional: bool) -> DataError:
     """The error that the store answered with (botocore's ClientError.response)."""
     code, status = code_of(response), status_of(response)
     kind, text = _CODES.get(code) or _by_status(status)
-    if conditional and kind is Unreachable and status in _AMBIGUOUS:
+    if conditional and kind is Unreachable and _is_ambiguous(status):
         kind, text = OutcomeUnknown, f"{text}; {_LOST}"
     shown = re.sub(r"[^A-Za-z0-9.]", "?", code)[:60]
     return kind(f"{where}: {text} ({shown}, status {status})", hints=_HINTS.get(kind, ()))
@@ -134,6 +135,10 @@ def from_client(error: BaseException, where: str, *, conditional: bool) -> DataE
     if kind is OutcomeUnknown and not conditional:
         kind = Unreachable  # a read, or a write that does no harm when it is sent again
     return kind(f"{where}: {text} ({names[0]})", hints=_HINTS.get(kind, ()))
+
+
+def _is_ambiguous(status: int) -> bool:
+    return status in (200, 408) or (status >= 500 and status not in _UNDONE)
 
 
 def code_of(response: Any) -> str:
