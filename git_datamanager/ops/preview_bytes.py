@@ -69,9 +69,9 @@ def look_for(
     except Unreachable as error:
         return Seen({}, [Finding(Level.NOTICE, "", str(error), error.hints)], str(error), is_unknown=True)
     looks = _all_looks(asker, entries, confirm)
-    refused = next((k.problem for k in looks.values() if isinstance(k.problem, _NOT_ASKED)), None)
-    if refused is not None:
-        return _blind(str(refused), confirm, mode)
+    refused = [look.problem for look in looks.values() if isinstance(look.problem, _NOT_ASKED)]
+    if len(refused) == len(looks):  # one that is refused alone speaks of that object, not of our rights
+        return _blind(str(refused[0]), confirm, mode)
     inherited = {v.id for _, v in proposal.waiting}
     findings = [_finding(d, v, looks[v.id], is_inherited=v.id in inherited) for d, v in (*entries, *confirm)]
     is_unknown = any(isinstance(look.problem, Unreachable) for look in looks.values())

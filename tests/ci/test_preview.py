@@ -169,6 +169,21 @@ def test_without_rights_the_manifest_is_checked(ana: Clone) -> None:
     assert preview(ana, "--bytes", "none")["verdict"] == "unchecked"
 
 
+def test_one_object_that_nobody_may_read_blinds_it_not(world: World, ana: Clone) -> None:
+    """Under a key that only its author has, for one: the others were not looked at any more."""
+    ana.write("more.csv", "more")
+    ana.data("add", "more.csv")
+    ana.commit("more")
+    more = world.object("staging", ana.versions("more.csv")[0]["oid"].removeprefix("sha256:"))
+    staged(world, ana).unlink()
+    more.unlink()
+    more.symlink_to("/etc/passwd")
+    found = preview(ana, code=1)
+    assert found["verdict"] == "refused"
+    assert [text for text in errors(found) if "not in staging" in text] == ["its bytes are not in staging"]
+    assert len(errors(found)) == 2
+
+
 def test_a_store_that_is_away_is_no_verdict(world: World, ana: Clone) -> None:
     world.folder("staging").rename(world.root / "away")
     assert preview(ana, code=7)["verdict"] == "unknown"
