@@ -280,6 +280,12 @@ def examples() -> dict[str, dict[str, Any]]:
     return {document["schema"].split("/")[1]: document for document in found}
 
 
+BUCKETS = {
+    f"GIT_DATA_REMOTE_{role.upper()}_URL": f"s3://lab-{role}/x?region=us-east-1"
+    for role in ("staging", "production")
+}
+
+
 def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: World) -> None:
     clone = published
     make_database(clone.path / "prices.sqlite", 500, seed=9)
@@ -294,6 +300,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "config": clone.json("config"),
         "trust": clone.json("trust"),
         "verify": clone.json("verify"),
+        "policies": clone.json("verify", "--policies", "r2", "--role", "reader", env=BUCKETS),
         "doctor": clone.json("doctor", "--offline"),
         "fsck": clone.json("fsck", "--remote"),
         "init": clone.json("init"),
@@ -341,7 +348,7 @@ def test_the_json_page_names_every_word(words: type[StrEnum]) -> None:
 def test_every_command_with_json_has_an_example() -> None:
     with_json = {p.name for p in PAGES if any("--json" in names for names, _ in p.options)}
     said = examples()
-    assert with_json - {"prepare"} == set(said) - {"error"}
+    assert with_json - {"prepare"} == set(said) - {"error", "policies"}
     assert not with_json & HIDDEN
     assert {step["kind"] for step in said["demo"]["steps"]} == {"chapter", "command", "fact"}
 
