@@ -4,7 +4,7 @@ import hashlib
 import io
 from typing import NamedTuple, TypeVar
 
-from git_datamanager.errors import Corrupt, ObjectMissing
+from git_datamanager.errors import Corrupt, DataError, ObjectMissing
 from git_datamanager.model.records import Document, read
 from git_datamanager.storage.base import Expect, Presentation, Stat, StorageAdapter
 
@@ -44,8 +44,14 @@ def fetch(store: StorageAdapter, key: str, kind: type[T]) -> T | None:
 
 
 def write(store: StorageAdapter, key: str, document: Document, expect: Expect) -> Stat:
-    """Raises PreconditionFailed, OutcomeUnknown as any conditional write."""
+    """Raises PreconditionFailed, OutcomeUnknown as any conditional write, and DataError for what no reader
+    would take: nothing is written then."""
     data = document.encode()
+    if len(data) > document.limit:
+        raise DataError(
+            f"{store.url}: the {document.noun} {key} would have {len(data):,} bytes, and nobody reads more "
+            f"than {document.limit:,}: nothing was written"
+        )
     return store.write_object(
         key,
         io.BytesIO(data),
