@@ -134,14 +134,15 @@ class _Gc:
         last_copies = [i for i in old if i.oid in named and i.oid not in there]
         to_move = [i for i in objects if i.oid not in named]
         anew = {i.oid for i in to_move}  # their copy in the trash is replaced: its grace only begins
-        to_purge = [i for i in old if i not in last_copies and i.oid not in anew] if self._purge else []
+        purgeable = [i for i in old if i.oid not in named or i.oid in there]
+        to_purge = [i for i in purgeable if i.oid not in anew] if self._purge else []
         return _Plan(
             refs=len(roots.refs),
             total=sum(i.size for i in (*objects, *trash)),
             to_move=to_move,
             to_purge=to_purge,
             kept=last_copies,
-            waiting=young if self._purge else [*young, *(i for i in old if i not in last_copies)],
+            waiting=young if self._purge else [*young, *purgeable],
             record=self._record(roots, to_move, to_purge),
         )
 
@@ -259,6 +260,7 @@ def _demand_refs(roots: Roots, records: Sequence[GcRecord], *, fewer: bool) -> N
 def _remembered(manager: DataManager, roots: Roots, records: Sequence[GcRecord]) -> set[Oid]:
     """What refs name that are gone and were not merged."""
     beyond = {commit: oids for record in records for commit, oids in record.beyond.items()}
-    gone = [commit for commit in beyond if commit not in roots.refs.values()]
+    there = set(roots.refs.values())
+    gone = [commit for commit in beyond if commit not in there]
     merged = reflists.is_merged(manager.git, gone, roots.tip)
     return {Oid.parse(oid) for commit in gone if commit not in merged for oid in beyond[commit]}
