@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("look", "Show one version in full."),
     "upload": ("move", "Bring pending versions to staging."),
     "pull": ("move", "Bring verified versions into the work tree."),
-    "publish": ("move", "Publish what is merged (run by CI)."),
+    "publish": ("publish", "Publish what is merged (run by CI)."),
     "preview": ("preview", "Show what a request would do (run by CI)."),
     "ci": ("ci", "Write the files with which CI publishes."),
     "rollback": ("lifecycle", "Make an older version the newest."),
