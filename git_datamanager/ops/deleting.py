@@ -27,6 +27,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import GC_LEASE, PROBE_PREFIX
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
+from git_datamanager.ops.explain import explained
 from git_datamanager.ops.promote import holder
 from git_datamanager.storage.base import Stat, matching
 
@@ -171,7 +172,10 @@ def deleting_run(
         say=lambda text: note(manager.progress, text),
     )  # fmt: skip
     try:
-        mine = lease.acquire(store.adapter, GC_LEASE, terms)
+        mine = explained(
+            lambda: lease.acquire(store.adapter, GC_LEASE, terms), "", "nothing was done",
+            f"git data verify --role {verb}   # what these credentials may do",
+        )  # fmt: skip
     except Locked as error:
         hints = [*error.hints, f"git data {verb} --break-lease   # once no such run is left anywhere"]
         raise Locked(error.message, hints=hints) from error

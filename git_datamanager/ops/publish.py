@@ -6,7 +6,7 @@ killed at any point ends in the same state.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from functools import partial
 from itertools import chain
@@ -190,7 +190,12 @@ def _leased(manager: DataManager, *, wait: float, single_writer: bool) -> Iterat
         renews=True,
         say=lambda text: note(manager.progress, text),
     )
-    with lease.held(manager.store("production").adapter, LEASE, terms) as taken:
+    store = manager.store("production").adapter
+    with ExitStack() as stack:
+        taken = explained(
+            lambda: stack.enter_context(lease.held(store, LEASE, terms)), "", "nothing was done",
+            "git data publish   # again, once that is put right",
+        )  # fmt: skip
         yield taken.check
 
 

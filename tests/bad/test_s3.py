@@ -75,7 +75,7 @@ def test_403_is_denied_and_nothing_is_uploaded(s3: Scene, proxy: FaultProxy, cod
     still = Still(s3)
     refused(s3.ana.data("pull", code=None), 4, "a.csv", run="git ")
     still.check()
-    refused(s3.ana.data("publish", code=None), 4, "a.csv", "stays pending", run="git ")
+    refused(s3.ana.data("publish", code=None), 4, "lease", "nothing was done", run="git ")
 
 
 @pytest.mark.parametrize(
