@@ -5,7 +5,8 @@ Read from Git, never from a bucket. Whatever cannot be told raises, and nothing 
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -84,24 +85,47 @@ def collect(manager: DataManager, place: Branch, others: Sequence[str] = ()) -> 
     """
     reflists.demand_whole(manager.git)
     roots = Roots(refs=reflists.local(manager.git, place.remote))
-    per_commit: dict[str, set[Oid]] = {}
+    reached = _Reached()
     for source in filter(None, (place.remote, *others)):
         is_own = source == place.remote
         found = _remote_refs(manager, source, is_own=is_own)
         if is_own:
             roots.refs |= found
         with reflists.fetched(manager.git, source, found) as refs:
-            _take_refs(manager, roots, refs, per_commit)
-    _take_refs(manager, roots, reflists.local(manager.git, place.remote), per_commit)
+            _take_refs(manager, roots, refs, reached)
+    _take_refs(manager, roots, reflists.local(manager.git, place.remote), reached)
     for _, manifest in reflists.drafts(manager.git):
         roots.take(manifest)
     for source in others:
         _take_default(manager, roots, source)
     roots.tip = place.fetch()
     tip = roots.take_tip(manager.manifests.at(roots.tip))
-    merged = reflists.is_merged(manager.git, list(per_commit), roots.tip)
-    roots.beyond = {c: oids - tip for c, oids in per_commit.items() if c not in merged and oids - tip}
+    roots.beyond = reached.beyond(tip, reflists.is_merged(manager.git, reached.commits, roots.tip))
     return roots
+
+
+class _Reached:
+    """What every commit reaches, as numbers: a thousand refs of ten thousand entries fit into memory."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Oid, int] = {}
+        self._reached: dict[str, array[int]] = {}
+
+    def take(self, commits: Iterable[str], oids: Iterable[Oid]) -> None:
+        numbers = array("L", (self._numbers.setdefault(oid, len(self._numbers)) for oid in oids))
+        self._reached.update(dict.fromkeys(commits, numbers))
+
+    @property
+    def commits(self) -> list[str]:
+        return list(self._reached)
+
+    def beyond(self, tip: set[Oid], merged: set[str]) -> dict[str, set[Oid]]:
+        """Per commit that is not merged: what the tip does not reach."""
+        known = list(self._numbers)
+        found = {
+            c: {known[n] for n in numbers} - tip for c, numbers in self._reached.items() if c not in merged
+        }
+        return {commit: oids for commit, oids in found.items() if oids}
 
 
 def _remote_refs(manager: DataManager, remote: str, *, is_own: bool) -> dict[str, str]:
@@ -121,13 +145,9 @@ def _remote_refs(manager: DataManager, remote: str, *, is_own: bool) -> dict[str
     return reflists.open_only(refs, host.open_requests())
 
 
-def _take_refs(
-    manager: DataManager, roots: Roots, refs: dict[str, str], per_commit: dict[str, set[Oid]]
-) -> None:
+def _take_refs(manager: DataManager, roots: Roots, refs: dict[str, str], reached: _Reached) -> None:
     for holders, manifest in reflists.manifests(manager.git, refs):
-        reached = roots.take(manifest)
-        for ref in holders:
-            per_commit.setdefault(refs[ref], set()).update(reached)
+        reached.take([refs[ref] for ref in holders], roots.take(manifest))
 
 
 def _take_default(manager: DataManager, roots: Roots, source: str) -> None:
