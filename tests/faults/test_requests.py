@@ -37,8 +37,9 @@ def sample(world: Prepared, count: int) -> list[Point]:
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_publish_holds_its_promises_whatever_request_fails(prepared: Get, shard: int) -> None:
+    """Each request with every other fault, by turns; at night with all of them."""
     world = prepared("publish")
-    swept(world, part(world, shard))
+    swept(world, [(n, kind) for n, kind in part(world, shard) if (n + FAULTS.index(kind)) % 2 == 0])
 
 
 @pytest.mark.slow
@@ -51,7 +52,7 @@ def test_a_verb_holds_its_promises_when_one_request_fails(prepared: Get, name: s
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("shard", range(SHARDS))
-@pytest.mark.parametrize("name", [name for name in VERBS if name != "publish"])
+@pytest.mark.parametrize("name", VERBS)
 def test_a_verb_holds_its_promises_whatever_request_fails(prepared: Get, name: str, shard: int) -> None:
     world = prepared(name)
     swept(world, part(world, shard))
