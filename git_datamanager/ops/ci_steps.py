@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from git_datamanager import __version__
 from git_datamanager.workspace.git import Git
 
 _ADDRESS = re.compile(r"(?:\w+://)?(?:[^@/]*@)?([\w.-]+)(?::\d+)?[/:](.+?)(?:\.git)?/?")
@@ -55,6 +56,7 @@ def _github(store: str, project: Project) -> list[Step]:
         f"{name}  {rule.format(branch=project.branch)}".rstrip() for name, (_, rule) in _ENVIRONMENTS.items()
     ]
     return [
+        _hashes(".github"),
         Step(f"create four environments: {project.url}/settings/environments", tuple(environments)),
         *(_github_aws(project) if store == "aws" else _github_r2()),
         Step(
@@ -72,6 +74,18 @@ def _github(store: str, project: Project) -> list[Step]:
         ),
         _commit(".github/workflows"),
     ]
+
+
+def _hashes(folder: str) -> Step:
+    """Whoever registered the name of a package would else run in a job with keys."""
+    lock = f"{folder}/git-data-requirements.txt"
+    make = (
+        f"echo git-datamanager=={__version__} | uv pip compile --universal --generate-hashes "
+        f"--python-version 3.13 - > {lock}"
+    )
+    return Step(
+        "write down the hashes of what the jobs install: they install nothing else", (make, f"git add {lock}")
+    )
 
 
 def _github_aws(project: Project) -> list[Step]:
@@ -145,6 +159,7 @@ def _gitlab(store: str, project: Project) -> list[Step]:
         else _r2_tokens()
     )
     return [
+        _hashes(".gitlab"),
         Step("include the file in .gitlab-ci.yml", ("include: [{local: .gitlab/git-data.gitlab-ci.yml}]",)),
         Step(
             f"create four environments: {project.url}/-/environments, and protect them: "

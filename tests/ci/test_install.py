@@ -1,4 +1,4 @@
-"""What the jobs install: a pinned release, or hashes of the reviewed side; never what a request brings."""
+"""What the jobs install: hashes of the reviewed side; never what a request brings."""
 
 from pathlib import Path
 
@@ -44,9 +44,21 @@ def commit_lock(clone: Clone, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["preview", "publish", "cleanup"])
-def test_a_workflow_installs_the_pinned_release(job: Runner, tmp_path: Path, name: str) -> None:
+def test_without_hashes_a_workflow_installs_nothing(job: Runner, tmp_path: Path, name: str) -> None:
+    """Whoever registers a name that is free would run in a job with keys."""
     path = tmp_path / "workflow.yml"
     path.write_text(rendered(f"github/{name}.yml", store="aws", branch="main"))
+    (ran,) = job.job(path, name)
+    assert ran.code == 1
+    assert LOCK in ran.out
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("name", ["preview", "publish", "cleanup"])
+def test_asked_for_a_workflow_installs_the_pinned_release(job: Runner, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "workflow.yml"
+    path.write_text(rendered(f"github/{name}.yml", store="aws", branch="main"))
+    job.context["vars"] = {"GIT_DATA_UNHASHED": "true"}
     assert [ran.code for ran in job.job(path, name)] == [0, 0]
     assert asked(tmp_path)[:3] == ["-I", "-m", "pip"]
     assert asked(tmp_path)[-1] == f"git-datamanager=={__version__}"
