@@ -222,6 +222,20 @@ def test_a_write_that_was_never_seen_is_not_a_lease(store: StorageAdapter) -> No
     assert lease.look(store, LEASE) is None
 
 
+def test_anothers_lease_is_not_ones_own_because_an_answer_was_lost(
+    store: StorageAdapter, clock: Clock
+) -> None:
+    """Neither where it was to be created, nor where one that had ended was to be taken over."""
+    lease.acquire(store, LEASE, terms("bob"))
+    with pytest.raises(OutcomeUnknown):
+        lease.acquire(Mute(store, is_done=False), LEASE, terms("ana"))
+    assert standing(store).holder == "bob"
+    clock.now += 61
+    with pytest.raises(OutcomeUnknown):
+        lease.acquire(Mute(store, is_done=False), LEASE, terms("ana"))
+    assert standing(store).holder == "bob"
+
+
 class Refusing(Wrapper):
     """The second write does not get through: right in the middle of taking a lease."""
 
