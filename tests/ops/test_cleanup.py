@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,14 +137,36 @@ def test_deleted_bytes_are_moved_not_removed(emptied: Yard) -> None:
     assert not aside(emptied, emptied.oids["stays.bin"]).exists()
 
 
+def cut(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1])
+
+
 @pytest.mark.slow
-def test_published_bytes_that_production_lacks_stay(yard: Yard) -> None:
+@pytest.mark.parametrize("spoil", [Path.unlink, cut])
+def test_published_bytes_that_production_lacks_stay(yard: Yard, spoil: Callable[[Path], None]) -> None:
     age(yard, 8)
     rewrite_times(yard, 8)
-    yard.object().unlink()
+    spoil(yard.object())
     done = sweep(yard, "--apply", "--confirm", "9", code=3)
     assert "production does not hold it" in done.err
     assert staged(yard, yard.oids["gone.bin"]).exists()
+
+
+def test_another_repository_on_the_same_stores_is_doubt(yard: Yard) -> None:
+    """Nobody knows what its requests hold as pending."""
+    age(yard, 40)
+    rewrite_times(yard, 40)
+    other = yard.world.folder("production") / "repos" / ("ab" * 32 + ".json")
+    entry = {
+        "format": "git-data/repository/1",
+        "url": "https://example.org/x",
+        "registered": "2026-11-21T10:05:00Z",
+    }
+    other.write_text(json.dumps(entry))
+    done = sweep(yard, "--apply", "--confirm", "9", code=128)
+    assert "--repository https://example.org/x" in done.err
+    assert all(staged(yard, oid).exists() for oid in yard.oids.values())
 
 
 @pytest.mark.slow
