@@ -12,7 +12,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.ops import cleanup as cleaning
 from git_datamanager.ops import deleting
 from git_datamanager.ops import gc as collecting
-from git_datamanager.ops.deleting import Asked, Item, Trouble
+from git_datamanager.ops.deleting import Asked, Item
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN = 200
@@ -76,7 +76,7 @@ def gc(
             ("purged", "removed for good", "would be removed for good", report.purged),
             ("kept", "named again, kept", "named again, would be kept", report.kept),
         ]
-        told = _Told("gc", report.applied, groups, report.troubles, {"waiting": _bytes(report.waiting)})
+        told = _Told("gc", report, groups, {"waiting": _bytes(report.waiting)}, report.held)
         count = len(report.moved) + len(report.purged)
         again = _again("git data gc --apply", asked, purge=purge, fewer_refs=fewer_refs)
         told.show(f"{again} --confirm {count}" if report.is_much else again, count, as_json=as_json)
@@ -101,7 +101,7 @@ def cleanup(*, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more
             ("moved", "moved to staging's trash", "would move to staging's trash", report.moved),
             ("purged", "removed for good", "would be removed for good", report.purged),
         ]
-        told = _Told("cleanup", report.applied, groups, report.troubles, {"rest": _bytes(report.kept)})
+        told = _Told("cleanup", report, groups, {"rest": _bytes(report.kept)})
         unsaved = len(report.moved) + len(report.purged)
         again = _again("git data cleanup --apply", asked)
         again += f" --confirm {unsaved}" if report.is_much else ""
@@ -156,16 +156,20 @@ class _Told:
     def __init__(
         self,
         command: str,
-        applied: bool,
+        report: collecting.Report | cleaning.Report,
         groups: Sequence[tuple[str, str, str, Sequence[Item]]],
-        troubles: Sequence[Trouble],
         rest: dict[str, dict[str, int]],
+        held: Sequence[str] = (),
     ) -> None:
         self._command = command
-        self._applied = applied
-        self._groups = [(name, done if applied else planned, items) for name, done, planned, items in groups]
-        self._troubles = troubles
+        self._applied = report.applied
+        self._groups = [
+            (name, done if report.applied else planned, items) for name, done, planned, items in groups
+        ]
+        self._troubles = report.troubles
+        self._labels = report.labels
         self._rest = rest
+        self._held = held
 
     def show(self, again: str, count: int, *, as_json: bool) -> None:
         if as_json:
@@ -181,12 +185,16 @@ class _Told:
     def _print(self, again: str, count: int) -> None:
         for _, text, items in self._groups:
             for item in items[:SHOWN]:
-                render.result(f"{item.oid.short}  {render.size(item.size)}  {text}")
+                label = render.clean(self._labels.get(item.oid, "?"))
+                render.result(f"{item.oid.short}  {render.size(item.size)}  {label}  {text}")
             if len(items) > SHOWN:
                 render.result(f"and {len(items) - SHOWN} more  {text}")
         for name, rest in self._rest.items():
             if rest["objects"]:
                 render.note(f"{_REST[name]}: {_counted(rest['objects'])}, {render.size(rest['bytes'])}")
+        if self._held:
+            some = ", ".join(self._held[:5]) + (", …" if len(self._held) > 5 else "")
+            render.note(f"deleted, and still named by another branch, tag or request: {some}")
         for trouble in self._troubles:
             render.error(trouble.error)
         if not count:
@@ -198,9 +206,13 @@ class _Told:
         return {
             "dry_run": not self._applied,
             **{
-                name: [{"key": i.key, "oid": str(i.oid), "size": i.size} for i in items]
+                name: [
+                    {"key": i.key, "oid": str(i.oid), "size": i.size, "label": self._labels.get(i.oid)}
+                    for i in items
+                ]
                 for name, _, items in self._groups
             },
+            **({"held": list(self._held)} if self._command == "gc" else {}),
             "errors": [{"key": t.key, "message": t.error.message} for t in self._troubles],
             **self._rest,
         }
@@ -210,6 +222,9 @@ class _Told:
         summary = ", ".join(parts) or "nothing to remove"
         lines = [f"### git data {self._command}", "", summary, ""]
         for _, text, items in self._groups:
-            lines += [f"- {markdown.code(i.oid.short)} {render.size(i.size)} {text}" for i in items[:SHOWN]]
+            lines += [
+                f"- {markdown.code(self._labels.get(i.oid, i.oid.short))} {render.size(i.size)} {text}"
+                for i in items[:SHOWN]
+            ]
         notes = [job.annotation("error", t.key, t.error.message, t.error.hints) for t in self._troubles]
         return job.JobReport(self._command, summary, lines, self._document(), annotations=notes)

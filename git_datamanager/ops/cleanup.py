@@ -6,7 +6,7 @@ staging's trash first.
 
 import calendar
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_datamanager.errors import DataError, Denied, ObjectMissing
@@ -38,6 +38,8 @@ class Report(NamedTuple):
     kept: list[Item]
     """Everything else that staging holds."""
     troubles: list[Trouble]
+    labels: Mapping[Oid, str]
+    """What the contents are called, where a tip knows it."""
     is_much: bool
     """It takes a number to confirm it."""
 
@@ -49,6 +51,7 @@ class _Plan(NamedTuple):
     purge: list[Item]
     kept: list[Item]
     troubles: list[Trouble]
+    labels: Mapping[Oid, str]
 
     @property
     def unsaved(self) -> list[Item]:
@@ -67,7 +70,7 @@ def cleanup(manager: DataManager, asked: Asked | None = None, *, apply: bool = F
     with manager.journal.record("cleanup", None, {"apply": apply}) as details:
         if not apply:
             plan = work.plan()
-            return Report(False, plan.delete, plan.move, plan.purge, plan.kept, plan.troubles, plan.is_much)  # noqa: FBT003
+            return _report(plan)
         with deleting.deleting_run(
             manager, work.store, "cleanup", wait=asked.wait, single_writer=asked.single_writer
         ) as run:
@@ -108,7 +111,9 @@ class _Cleanup:
         ]
         going = {i.key for i in (*delete, *move, *purge)}
         kept = [i for i in (*objects, *aside) if i.key not in going]
-        return _Plan(sum(i.size for i in (*objects, *aside)), delete, move, purge, kept, troubles)
+        return _Plan(
+            sum(i.size for i in (*objects, *aside)), delete, move, purge, kept, troubles, roots.labels
+        )
 
     def _split(self, free: Sequence[Item], roots: Roots) -> tuple[list[Item], list[Item], list[Trouble]]:
         """What is live goes only where its bytes are seen in production: it may be the last copy."""
@@ -146,14 +151,34 @@ class _Cleanup:
             pending = self._roots().pending
             done.deleted += [i for i in self._free(chunk, pending, done) if run.delete(i, done)]
         run.sweep_probes()
-        kept = [*plan.kept, *done.kept]
-        return Report(True, deleted, done.moved, done.deleted, kept, done.troubles, plan.is_much)  # noqa: FBT003
+        return _report(plan)._replace(
+            applied=True,
+            deleted=deleted,
+            moved=done.moved,
+            purged=done.deleted,
+            kept=[*plan.kept, *done.kept],
+            troubles=done.troubles,
+        )
 
     @staticmethod
     def _free(some: Sequence[Item], pending: set[Oid], done: Removal) -> list[Item]:
         """Without what a ref names as pending by now."""
         done.kept += [i for i in some if i.oid in pending]
         return [i for i in some if i.oid not in pending]
+
+
+def _report(plan: _Plan) -> Report:
+    """What would be done."""
+    return Report(
+        applied=False,
+        deleted=plan.delete,
+        moved=plan.move,
+        purged=plan.purge,
+        kept=plan.kept,
+        troubles=plan.troubles,
+        labels=plan.labels,
+        is_much=plan.is_much,
+    )
 
 
 def _is_free(item: Item, roots: Roots, now: float) -> bool:

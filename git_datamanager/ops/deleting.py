@@ -16,6 +16,7 @@ from git_datamanager.errors import (
     Conflict,
     Corrupt,
     DataError,
+    Forbidden,
     Locked,
     ObjectMissing,
     OutcomeUnknown,
@@ -142,7 +143,7 @@ class Run:
             raise
         except DataError as error:  # refused, so nothing was deleted
             self.in_flight = False
-            if not isinstance(error, PreconditionFailed):
+            if not isinstance(error, PreconditionFailed | Forbidden):
                 raise
             done.troubles.append(Trouble(item.key, error))
             return False

@@ -3,7 +3,7 @@
 docs/design/publish.md, "Deleting from production". Its own role; in doubt it does nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_datamanager import documents
@@ -49,6 +49,10 @@ class Report(NamedTuple):
     waiting: list[Item]
     """In the trash, not yet old enough."""
     troubles: list[Trouble]
+    held: list[str]
+    """Deleted datasets and versions that another ref still names."""
+    labels: Mapping[Oid, str]
+    """What the contents are called, where a tip knows it."""
     refs: int
     is_much: bool
     """It takes a number to confirm it."""
@@ -57,13 +61,13 @@ class Report(NamedTuple):
 class _Plan(NamedTuple):
     """One look at everything, and what follows from it."""
 
-    refs: int
     total: int
     """Bytes in objects and trash."""
     to_move: list[Item]
     to_purge: list[Item]
     kept: list[Item]
     waiting: list[Item]
+    roots: Roots
     record: GcRecord
 
 
@@ -106,7 +110,9 @@ def _report(plan: _Plan, done: Removal | None) -> Report:
         kept=[*plan.kept, *(done.kept if done else ())],
         waiting=plan.waiting,
         troubles=done.troubles if done else [],
-        refs=plan.refs,
+        held=plan.roots.held,
+        labels=plan.roots.labels,
+        refs=len(plan.roots.refs),
         is_much=deleting.is_much([*plan.to_move, *plan.to_purge], plan.total),
     )
 
@@ -137,12 +143,12 @@ class _Gc:
         purgeable = [i for i in old if i.oid not in named or i.oid in there]
         to_purge = [i for i in purgeable if i.oid not in anew] if self._purge else []
         return _Plan(
-            refs=len(roots.refs),
             total=sum(i.size for i in (*objects, *trash)),
             to_move=to_move,
             to_purge=to_purge,
             kept=last_copies,
             waiting=young if self._purge else [*young, *purgeable],
+            roots=roots,
             record=self._record(roots, to_move, to_purge),
         )
 

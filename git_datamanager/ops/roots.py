@@ -47,6 +47,10 @@ class Roots:
     """Every entry that a ref reaches."""
     beyond: dict[str, set[Oid]] = field(default_factory=dict)
     """Per commit that is not merged: what only it reaches."""
+    labels: dict[Oid, str] = field(default_factory=dict)
+    """Dataset and version of a content, as a default branch has it: for people."""
+    held: list[str] = field(default_factory=list)
+    """The labels of what the default branch holds as deleted and another ref still names."""
 
     def take(self, manifest: Manifest) -> set[Oid]:
         """Count what a manifest names; returns what it reaches."""
@@ -69,7 +73,8 @@ class Roots:
 
     def take_tip(self, manifest: Manifest) -> set[Oid]:
         """A default branch says also what is live and what is deleted."""
-        for _, version in manifest.entries():
+        for dataset, version in manifest.entries():
+            self.labels.setdefault(version.oid, f"{dataset.name} {version.name}")
             if version.state is State.PUBLISHED:
                 self.live.add(version.oid)
             elif version.state is State.DELETED:
@@ -99,7 +104,12 @@ def collect(manager: DataManager, place: Branch, others: Sequence[str] = ()) -> 
     for source in others:
         _take_default(manager, roots, source)
     roots.tip = place.fetch()
-    tip = roots.take_tip(manager.manifests.at(roots.tip))
+    manifest = manager.manifests.at(roots.tip)
+    tip = roots.take_tip(manifest)
+    deleted = (
+        f"{d.name} {v.name}" for d, v in manifest.entries() if v.oid in roots.named and v.oid not in tip
+    )
+    roots.held = list(deleted)
     roots.beyond = reached.beyond(tip, reflists.is_merged(manager.git, reached.commits, roots.tip))
     return roots
 

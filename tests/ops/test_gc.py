@@ -14,7 +14,7 @@ __all__ = ["deleted", "emptied", "published", "yard"]
 def test_a_dry_run_changes_nothing_and_says_what_to_run(emptied: Yard) -> None:
     done = emptied.gc()
     assert f"{emptied.oids['gone.bin'].short}" in done.out
-    assert "would move to the trash" in done.out
+    assert "gone.bin v1  would move to the trash" in done.out
     assert "git data gc --apply   # 1 object;" in done.err
     assert emptied.object().exists()
     assert not emptied.trash().exists()
@@ -339,7 +339,9 @@ def test_json_lists_what_it_did(emptied: Yard) -> None:
     done = emptied.ana.json("gc", "--apply", "--json")
     assert (planned["dry_run"], done["dry_run"]) == (True, False)
     oid = emptied.oids["gone.bin"]
-    expected = [{"key": f"objects/{oid.hex[:2]}/{oid.hex}", "oid": str(oid), "size": 3000}]
+    expected = [
+        {"key": f"objects/{oid.hex[:2]}/{oid.hex}", "oid": str(oid), "size": 3000, "label": "gone.bin v1"}
+    ]
     assert planned["moved"] == done["moved"] == expected
     assert done["purged"] == done["kept"] == done["errors"] == []
 
