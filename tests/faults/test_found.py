@@ -46,13 +46,13 @@ def test_cleanup_does_not_purge_what_it_has_just_moved(withdrawn: World) -> None
 
 @pytest.mark.parametrize(
     ("error", "released"),
-    [(Forbidden("no"), True), (Unreachable("busy"), True), (OutcomeUnknown("lost"), False)],
-    ids=["refused", "not sent", "lost"],
+    [(Unreachable("busy"), True), (OutcomeUnknown("lost"), False)],
+    ids=["not sent", "lost"],
 )
 def test_only_an_unknown_deletion_keeps_the_lease(
     deleted: World, monkeypatch: pytest.MonkeyPatch, error: DataError, released: bool
 ) -> None:
-    """A refused one kept every other run away for a week."""
+    """Another one kept every other run away for a week."""
 
     def delete(*_: object, **__: object) -> None:
         raise error
@@ -64,3 +64,19 @@ def test_only_an_unknown_deletion_keeps_the_lease(
     assert standing is not None
     assert standing.record is not None
     assert standing.record.released is released
+
+
+def test_a_refused_deletion_is_that_objects_trouble(deleted: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock of the bucket, for one: the run goes on, and gives its lease back."""
+
+    def delete(*_: object, **__: object) -> None:
+        raise Forbidden("no")
+
+    monkeypatch.setattr(Door, "delete_object", delete)
+    report = gc(deleted.manager(None), ALL, apply=True)
+    assert report.moved == []
+    assert [(t.key, str(t.error)) for t in report.troubles] == [(OBJECT, "no")]
+    standing = lease.look(deleted.production, GC_LEASE)
+    assert standing is not None
+    assert standing.record is not None
+    assert standing.record.released
