@@ -21,7 +21,6 @@ from git_datamanager.errors import (
     NotFound,
     OutcomeUnknown,
     PreconditionFailed,
-    Unreachable,
 )
 from git_datamanager.model.records import LeaseRecord, read
 from git_datamanager.storage.base import ABSENT, Expect, Stat, StorageAdapter, matching
@@ -123,7 +122,7 @@ def held(store: StorageAdapter, key: str, terms: Terms) -> Iterator[Lease]:
         try:
             yield lease
         finally:
-            with contextlib.suppress(Unreachable):  # then it ends by itself
+            with contextlib.suppress(DataError):  # then it ends by itself
                 lease.release()
 
 

@@ -279,3 +279,20 @@ def test_a_lease_given_back_during_the_look_is_taken(store: StorageAdapter) -> N
     swift = Swift(store, mine.release)
     taken = lease.acquire(swift, LEASE, terms("bob", wait=5))
     assert taken.record.holder == "bob"
+
+
+def test_a_release_that_is_refused_undoes_nothing_that_was_done(store: StorageAdapter) -> None:
+    """The lease ends by itself; what was published is recorded all the same."""
+
+    class Closing(Wrapper):
+        is_closed = False
+
+        def write_object(self, *args: Any, **more: Any) -> Stat:
+            if self.is_closed:
+                raise Forbidden("no longer")
+            return super().write_object(*args, **more)
+
+    closing = Closing(store)
+    with lease.held(closing, LEASE, terms()):
+        closing.is_closed = True
+    assert standing(store).holder == "ana"
