@@ -67,9 +67,16 @@ class ObjectStore:
         the hash alone decides.
 
         A digest the store keeps counts only where it was seen refusing wrong ones; else the bytes are
-        read, pinned by the ETag. Raises ObjectMissing, Corrupt.
+        read, pinned by the ETag. Raises ObjectMissing, Corrupt, and PreconditionFailed where the object is
+        replaced again and again meanwhile.
         """
         key = key or object_key(oid)
+        try:
+            return self._verify(key, oid, size, advance)
+        except PreconditionFailed:  # replaced between the look and the reading, by equal bytes as a rule
+            return self._verify(key, oid, size, advance)
+
+    def _verify(self, key: str, oid: Oid, size: int | None, advance: Advance) -> Verified:
         found = self.adapter.stat_object(key)
         if found is None:
             raise self._missing(oid)
