@@ -9,6 +9,7 @@ from git_datamanager.errors import Corrupt, PreconditionFailed
 from git_datamanager.model.layout import object_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
+from git_datamanager.storage.base import Capabilities
 from git_datamanager.storage.memory import MemoryStore
 from git_datamanager.storage.wrappers import Wrapper
 
@@ -24,6 +25,9 @@ class Busy(Wrapper):
         self.left = times
         self.data = data
         self.put(DATA)
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(conditional_put=True, checks_sha256=False)
 
     def put(self, data: bytes) -> None:
         self.inner.write_object(object_key(OID), io.BytesIO(data), len(data))
