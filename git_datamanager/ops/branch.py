@@ -92,7 +92,10 @@ class RemoteBranch:
         return self._git.resolve(tracking)
 
     def move(self, old: str, new: str) -> Answer:
-        answer = self._push(f"{new}:refs/heads/{self.name}")
+        # `new` is a child of `old`, so nothing is ever overwritten. The lease only keeps a branch that was
+        # deleted or rewound meanwhile from being made anew.
+        ref = f"refs/heads/{self.name}"
+        answer = self._push(f"{new}:{ref}", f"--force-with-lease={ref}:{old}")
         if isinstance(answer, Answer):
             return answer
         tip = self.fetch()
@@ -117,9 +120,10 @@ class RemoteBranch:
     def catch_up(self, tip: str) -> None:
         """Clones are left alone: they pull."""
 
-    def _push(self, refspec: str) -> Answer | str:
+    def _push(self, refspec: str, *options: str) -> Answer | str:
         """The verdict; without one git's words, and whether it happened is to be seen at the remote."""
-        done = self._git.run("push", "--porcelain", self._remote, refspec, env=_PUSHING, ok=range(256))
+        words = ("push", "--porcelain", *options, self._remote, refspec)
+        done = self._git.run(*words, env=_PUSHING, ok=range(256))
         said = done.stderr.decode(errors="replace").strip()
         if done.returncode == 0:
             return Answer(Push.DONE)
