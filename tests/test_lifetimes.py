@@ -368,7 +368,7 @@ def live(examples: int, steps: int) -> None:
 @pytest.mark.parametrize("part", range(2))
 def test_whatever_happens_what_is_live_can_be_had(founded: World, part: int) -> None:
     Lives.template = founded
-    live(examples=6, steps=25)
+    live(examples=5, steps=25)
 
 
 @pytest.mark.nightly

@@ -21,14 +21,14 @@ SIZE = 4 << 20
 
 
 def while_reading(scene: Scene, name: str, act: Callable[[Path], None], *words: str) -> Done:
-    """Run a command whose second read of the file takes half a second, and act in that moment.
+    """Run a command whose third read of the file takes a while, and act in that moment.
 
     The event is the file offset in /proc: `act` runs once the reader has taken the first block.
     """
     needs_strace()
     path = scene.ana.path / name
     slow = ("strace", "-f", "-qq", "-o", "/dev/null", "-P", str(path), "-e", "trace=read",
-            "-e", "inject=read:delay_enter=150000:when=3+")  # fmt: skip
+            "-e", "inject=read:delay_enter=1500000:when=3")  # fmt: skip
     running = start(scene.ana, *words, prefix=slow)
     until = time.monotonic() + 30
     while not _offset(path) > 0:

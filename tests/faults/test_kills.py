@@ -84,7 +84,7 @@ def swept(world: Prepared, numbers: Iterable[int]) -> int:
 @pytest.mark.parametrize("name", ["publish", "upload", "pull", "gc", "gc --purge", "cleanup"])
 def test_a_killed_verb_ends_right_when_run_again(prepared: Get, name: str) -> None:
     world = prepared(name)
-    steps = max(1, len(world.asked) // 4)
+    steps = max(1, len(world.asked) // 3)
     assert swept(world, range(steps, len(world.asked), steps)) >= 2
 
 

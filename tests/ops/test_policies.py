@@ -396,7 +396,7 @@ def test_each_role_can_do_its_work(lab: Lab) -> None:
     assert lab.proxy.refused, "nothing was ever refused: is the proxy in the way at all?"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_deleting_roles_can_do_their_work(lab: Lab) -> None:
     world = lab.world
     ana = acting(world.found("ana"), "developer")
