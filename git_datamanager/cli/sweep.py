@@ -68,7 +68,7 @@ def gc(
     """
     with job.hushed("gc"), manager() as data:
         if break_lease:
-            return _break(data, "production")
+            return _break(data, "production", dry=_dry)
         asked = _asked(apply=apply, dry=_dry, **more)
         report = collecting.gc(data, asked, purge=purge, fewer_refs=fewer_refs, apply=apply and not _dry)
         groups = [
@@ -93,7 +93,7 @@ def cleanup(*, apply: bool, _dry: bool, break_lease: bool, as_json: bool, **more
     """
     with job.hushed("cleanup"), manager() as data:
         if break_lease:
-            return _break(data, "staging")
+            return _break(data, "staging", dry=_dry)
         asked = _asked(apply=apply, dry=_dry, **more)
         report = cleaning.cleanup(data, asked, apply=apply and not _dry)
         groups = [
@@ -136,7 +136,9 @@ def _again(command: str, asked: Asked, *, purge: bool = False, fewer_refs: bool 
     return " ".join([command, *words, *(word for word, is_said in said.items() if is_said)])
 
 
-def _break(data: DataManager, role: str) -> int:
+def _break(data: DataManager, role: str, *, dry: bool) -> int:
+    if dry:
+        raise click.UsageError("--break-lease acts at once, and --dry-run does not: which of them?")
     holder = deleting.break_lease(data, data.store(role))
     render.result(f"freed the lease of {render.clean(holder)}" if holder else "nobody holds it")
     return 0

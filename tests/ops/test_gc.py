@@ -288,6 +288,7 @@ class TestDoubt:
         assert "bob on runner-7 holds the lease-gc" in done.err
         assert "git data gc --break-lease" in done.err
         self.still(emptied)
+        assert "which of them" in emptied.gc("--break-lease", "--dry-run", code=129).err
         assert "bob on runner-7" in emptied.gc("--break-lease").out
         emptied.gc("--apply")
         assert not emptied.object().exists()
