@@ -138,6 +138,7 @@ def test_publishing_again_changes_nothing(anywhere: World, tmp_path: Path) -> No
     assert ana.git("ls-remote", "origin", "main").out == tip
 
 
+@pytest.mark.slow
 def test_two_requests_for_one_dataset_are_both_published(world: World) -> None:
     """R17: two updates of one dataset never share a version number."""
     ana = world.found("ana")

@@ -326,6 +326,7 @@ def test_an_edit_by_hand_is_a_decision(clone: Clone) -> None:
     assert clone.read("manifest.json") == text
 
 
+@pytest.mark.slow
 def test_a_merge_does_not_lose_what_is_published(world: World, clone: Clone) -> None:
     clone.write("code.py", "1")
     clone.git("add", "code.py")

@@ -65,6 +65,7 @@ def test_staged_anew_a_short_while_ago_it_stays(yard: Yard) -> None:
     assert "nothing to remove" in sweep(yard).err
 
 
+@pytest.mark.slow
 def test_what_is_pending_anywhere_stays_however_old(yard: Yard) -> None:
     """A request that is open for 40 days finds its bytes when it is merged."""
     data = os.urandom(500)

@@ -127,6 +127,7 @@ def named(ana: Clone) -> Clone:
     return ana
 
 
+@pytest.mark.slow
 def test_bash_completes_files_names_and_versions(named: Clone) -> None:
     assert completed(named, "git data add tem") == ["temp erature.csv"]
     assert completed(named, "git-data add tem") == ["temp erature.csv"]

@@ -75,6 +75,7 @@ def test_once_it_is_merged_nothing_is_left_to_do(world: World, ana: Clone, host:
     assert len(host.requests) == 1
 
 
+@pytest.mark.slow
 def test_it_is_made_anew_from_every_tip(world: World, ana: Clone, host: FakeHost) -> None:
     publish(ana, host)
     with unprotected(world):
@@ -89,6 +90,7 @@ def test_it_is_made_anew_from_every_tip(world: World, ana: Clone, host: FakeHost
     assert "2 changes of data" in host.requests[0]["title"]
 
 
+@pytest.mark.slow
 def test_a_commit_that_somebody_slipped_in_does_not_stay(world: World, ana: Clone, host: FakeHost) -> None:
     """A reviewer trusts the bot's branch: it holds the manifest's change and nothing else."""
     publish(ana, host)
@@ -103,6 +105,7 @@ def test_a_commit_that_somebody_slipped_in_does_not_stay(world: World, ana: Clon
     assert git(world, "diff", "--name-only", "main", BOT) == "manifest.json"
 
 
+@pytest.mark.slow
 def test_a_host_that_opens_nothing_leaves_the_branch_and_says_so(
     world: World, ana: Clone, host: FakeHost
 ) -> None:
@@ -116,6 +119,7 @@ def test_a_host_that_opens_nothing_leaves_the_branch_and_says_so(
     assert len(host.requests) == 1
 
 
+@pytest.mark.slow
 def test_hostile_names_are_no_markup_in_the_request(world: World, ana: Clone, host: FakeHost) -> None:
     name = "x img src=x onerror=alert(1) @all #1 `id`.csv"
     with unprotected(world):

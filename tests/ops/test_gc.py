@@ -143,6 +143,7 @@ def test_a_purge_leaves_the_last_copy_of_what_is_named_again(yard: Yard) -> None
     assert Oid.of(fresh.read("gone.bin")) == yard.oids["gone.bin"]
 
 
+@pytest.mark.slow
 def test_fsck_says_what_lies_in_the_trash_alone(emptied: Yard) -> None:
     git = emptied.ana.git
     published = git("log", "--format=%H", "--grep=delete", "--invert-grep", "-1").out.strip()

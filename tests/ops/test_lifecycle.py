@@ -66,6 +66,7 @@ def test_rollback_is_a_new_version_and_moves_no_bytes(world: World, ana: Clone) 
     assert not world.object("staging", version["oid"][7:]).exists(), "production has the bytes already"
 
 
+@pytest.mark.slow
 def test_pruning_the_original_does_not_harm_its_rollback(world: World, ana: Clone) -> None:
     """R7."""
     ana.data("rollback", "a.csv", "--to", "v1")
@@ -120,6 +121,7 @@ def test_delete_marks_and_publish_leaves_tombstones(world: World, ana: Clone) ->
     assert "was deleted" in ana.data("pull", "a.csv@v2", "-o", "out", code=3).err
 
 
+@pytest.mark.slow
 def test_a_deleted_dataset_added_again_counts_on(world: World, ana: Clone) -> None:
     ana.data("delete", "a.csv", "--yes")
     land(world, ana)

@@ -131,6 +131,7 @@ def test_wrong_bytes_in_production_are_replaced_from_staging(world: World, ana: 
     assert target.read_bytes() == b"1\n"
 
 
+@pytest.mark.slow
 def test_a_run_after_a_killed_one_takes_over_the_copy(world: World, ana: Clone) -> None:
     """The copy is there, its receipt is not: checked, not copied again."""
     merged(ana, a_csv="1\n")
@@ -149,6 +150,7 @@ def test_equal_bytes_under_two_datasets_both_go_live(world: World, ana: Clone) -
     assert states(world, "a.csv") == states(world, "b.csv") == ["published"]
 
 
+@pytest.mark.slow
 def test_additions_a_deletion_and_a_rollback_in_one_run(world: World, ana: Clone) -> None:
     """R4."""
     merged(ana, a_csv="1\n", b_csv="2\n")
@@ -220,6 +222,7 @@ def test_a_name_in_another_encoding_is_no_obstacle(world: World, ana: Clone) -> 
     )
 
 
+@pytest.mark.slow
 def test_a_protected_branch_gets_a_proposal(world: World, ana: Clone) -> None:
     """R13: the finalize commit lies on the bot's branch; merging it finishes the job."""
     merged(ana, a_csv="1\n")
@@ -241,6 +244,7 @@ def test_a_protected_branch_gets_a_proposal(world: World, ana: Clone) -> None:
     assert "nothing is pending" in world.publish(ana).text
 
 
+@pytest.mark.slow
 def test_a_branch_that_refuses_everything_is_an_error(world: World, ana: Clone) -> None:
     """R1: no success is claimed; staging still holds the bytes and the next run ends right."""
     merged(ana, a_csv="1\n")
@@ -255,6 +259,7 @@ def test_a_branch_that_refuses_everything_is_an_error(world: World, ana: Clone) 
     assert states(world, "a.csv") == ["published"]
 
 
+@pytest.mark.slow
 def test_commits_that_land_meanwhile_are_kept(world: World, ana: Clone) -> None:
     """R2: the finalize is recomputed on top of whatever came first, three times in a row."""
     merged(ana, a_csv="1\n")
@@ -295,6 +300,7 @@ def test_two_runs_at_once_end_in_one_state(world: World, ana: Clone) -> None:
     assert all(states(world, f"f{n}.csv") == ["published"] for n in range(6))
 
 
+@pytest.mark.slow
 def test_a_shallow_clone_is_deepened(world: World, ana: Clone) -> None:
     for number in range(3):
         merged(ana, **{f"f{number}_csv": f"{number}\n"})
@@ -310,6 +316,7 @@ def test_a_shallow_clone_is_deepened(world: World, ana: Clone) -> None:
     assert found == commits
 
 
+@pytest.mark.slow
 def test_the_work_tree_of_the_runner_is_left_alone(world: World, ana: Clone) -> None:
     merged(ana, a_csv="1\n")
     ana.write("README.md", "mine\n")
@@ -340,6 +347,7 @@ def test_without_a_remote_the_branch_and_the_work_tree_follow(world: World) -> N
     assert alone.git("status", "--porcelain").out == ""
 
 
+@pytest.mark.slow
 def test_receipts_alone_with_finalize_none(world: World, ana: Clone) -> None:
     merged(ana, a_csv="1\n")
     world.publish(ana, "--finalize", "none")
@@ -357,6 +365,7 @@ def test_a_dry_run_changes_nothing(world: World, ana: Clone) -> None:
     assert not world.object("production", oid_of(ana, "a.csv")).exists()
 
 
+@pytest.mark.slow
 def test_numbers_that_collide_on_the_branch_are_settled(world: World, ana: Clone) -> None:
     """Merged by a host that knows no drivers: both entries say v1, in the order of their ids."""
     merged(ana, a_csv="1\n")
@@ -406,6 +415,7 @@ def receipt_of(world: World, version: dict) -> Path:
     return world.folder("production") / "receipts" / f"{version['id']}.json"
 
 
+@pytest.mark.slow
 def test_a_receipt_of_a_day_that_never_was_does_not_reach_the_manifest(world: World, ana: Clone) -> None:
     """It was copied into the manifest, which nobody could read then."""
     merged(ana, a_csv="1\n")

@@ -212,6 +212,7 @@ def test_what_git_data_put_there_for_another_commit_is_no_change(ana: Clone) -> 
     assert row(ana)["work"] == "modified"
 
 
+@pytest.mark.slow
 def test_versions_to_be_deleted_are_shown(world: World, ana: Clone) -> None:
     for text in ("1", "2", "3"):
         add(ana, "a.csv", text)
