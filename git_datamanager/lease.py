@@ -76,7 +76,19 @@ class Lease:
     def check(self) -> None:
         """Raise Conflict once somebody else has taken it."""
         if self._lost.is_set():
-            raise Conflict(f"{self._store.url}: another run took the {self.key} over: this one stopped")
+            raise Conflict(
+                f"{self._store.url}: another run took the {self.key} over, or somebody freed it: "
+                "this one stopped"
+            )
+
+    def confirm(self) -> None:
+        """Look whether it is still ours, which nothing else tells a holder that never renews it. Raises
+        Conflict where somebody freed it or took it over."""
+        standing = _at_rest(self._store, self.key)
+        record = standing.record if standing else None
+        if record is None or record.released or record.nonce != self.record.nonce:
+            self._lost.set()
+        self.check()
 
     def renew(self) -> None:
         """Write it again, which starts its TTL anew."""

@@ -5,12 +5,16 @@ Built once a module, copied by each test. Import the fixtures by name.
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from git_datamanager.model.layout import trash_key
 from git_datamanager.model.oid import Oid
+from git_datamanager.ops.roots import Roots
 from tests.world import Clone, Done, World, movable_world
 
 DAY = 86400
@@ -88,3 +92,17 @@ def yard(published: Yard, tmp_path: Path) -> Yard:
 def emptied(deleted: Yard, tmp_path: Path) -> Yard:
     """One of them was deleted."""
     return deleted.copy(tmp_path / "world")
+
+
+def named_after(monkeypatch: pytest.MonkeyPatch, module: ModuleType, act: Callable[[], object]) -> None:
+    """Somebody pushes once the plan is made: after the first look at the refs, before the next one."""
+    looks: list[int] = []
+    collect = module.collect
+
+    def look(*words: Any) -> Roots:
+        looks.append(1)
+        if len(looks) == 2:
+            act()
+        return collect(*words)
+
+    monkeypatch.setattr(module, "collect", look)

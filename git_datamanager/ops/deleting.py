@@ -180,7 +180,7 @@ def deleting_run(
     except Locked as error:
         hints = [*error.hints, f"git data {verb} --break-lease   # once no such run is left anywhere"]
         raise Locked(error.message, hints=hints) from error
-    run = Run(store, manager, mine.check)
+    run = Run(store, manager, mine.confirm)
     try:
         yield run
     except OutcomeUnknown as error:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import staging_trash_key
 from git_datamanager.model.oid import Oid
+from git_datamanager.ops import cleanup
+from git_datamanager.ops.deleting import Asked
 from tests.world import Done
-from tests.yard import DAY, Yard, deleted, emptied, published, yard
+from tests.yard import DAY, Yard, deleted, emptied, named_after, published, yard
 
 __all__ = ["deleted", "emptied", "published", "yard"]
 
@@ -202,3 +205,39 @@ def test_probe_objects_of_yesterday_are_swept(yard: Yard) -> None:
 
 def test_apply_and_dry_run_contradict_each_other(yard: Yard) -> None:
     assert "which of them" in sweep(yard, "--apply", "--dry-run", code=129).err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["delete", "move", "purge"])
+def test_what_is_named_once_the_plan_is_made_stays(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    """A request that names it as pending is opened between the look at the refs and the deletion."""
+    git = yard.ana.git
+    data = os.urandom(500)
+    oid = Oid.of(data)
+    yard.ana.write("new.bin", data)
+    yard.ana.data("add", "new.bin")
+    yard.ana.commit("new")
+    pending = git("rev-parse", "HEAD").out.strip()
+    if phase == "delete":
+        git("push", "-q")
+        yard.publish()
+        rewrite_times(yard, 8)
+        yard.age(staged(yard, oid), 8)
+    else:
+        git("reset", "-q", "--hard", "HEAD~1")
+        yard.age(staged(yard, oid), 31)
+    path = staged(yard, oid)
+    if phase == "purge":
+        sweep(yard, "--apply", "--confirm", "9")
+        path = aside(yard, oid)
+        yard.age(path, 20)
+    named_after(
+        monkeypatch,
+        cleanup,
+        lambda: git("push", "-q", "--no-verify", "origin", f"{pending}:refs/pull/9/head"),
+    )
+    report = cleanup.cleanup(DataManager.open(yard.ana.path), Asked(confirmed=9), apply=True)
+    assert oid in {i.oid for i in report.kept}
+    assert path.exists()

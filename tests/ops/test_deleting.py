@@ -157,3 +157,20 @@ def test_what_cleanup_moves_anew_is_not_purged_either(emptied: Yard) -> None:
     done = emptied.ana.json("cleanup", "--apply", "--json", "--confirm", "9")
     assert (len(done["moved"]), done["purged"], done["errors"]) == (1, [], [])
     assert old.exists()
+
+
+def test_a_run_whose_lease_was_broken_deletes_no_more() -> None:
+    """Somebody took it for dead: another run may be at work by now."""
+    store = MemoryStore()
+    objects = ObjectStore(store, "production")
+    data = b"bytes"
+    oid = Oid.of(data)
+    written = store.write_object(object_key(oid), io.BytesIO(data), len(data))
+    item = Item(object_key(oid), oid, len(data), written.etag, written.modified)
+    with (
+        pytest.raises(Conflict, match="somebody freed it"),
+        deleting_run(MANAGER, objects, "gc", wait=0, single_writer=False) as run,
+    ):
+        assert deleting.break_lease(MANAGER, objects) is not None
+        run.delete(item, Removal())
+    assert store.stat_object(object_key(oid)) is not None

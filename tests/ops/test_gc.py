@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from git_datamanager.manager import DataManager
 from git_datamanager.model.oid import Oid
+from git_datamanager.ops import gc
 from tests.world import Clone
-from tests.yard import DAY, Yard, deleted, emptied, published, yard
+from tests.yard import DAY, Yard, deleted, emptied, named_after, published, yard
 
 __all__ = ["deleted", "emptied", "published", "yard"]
 
@@ -346,6 +348,31 @@ def test_json_lists_what_it_did(emptied: Yard) -> None:
     ]
     assert planned["moved"] == done["moved"] == expected
     assert done["purged"] == done["kept"] == done["errors"] == []
+
+
+@pytest.mark.slow
+def test_what_is_named_while_it_is_copied_stays(emptied: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = emptied.ana.git
+    published = git("log", "--format=%H", "--grep=delete", "--invert-grep", "-1").out.strip()
+    named_after(monkeypatch, gc, lambda: git("push", "-q", "origin", f"{published}:refs/heads/paper"))
+    report = gc.gc(DataManager.open(emptied.ana.path), apply=True)
+    assert report.moved == []
+    assert [i.oid for i in report.kept] == [emptied.oids["gone.bin"]]
+    assert emptied.object().exists()
+
+
+@pytest.mark.slow
+def test_the_last_copy_of_what_is_named_right_before_a_purge_stays(
+    emptied: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = emptied.ana.git
+    published = git("log", "--format=%H", "--grep=delete", "--invert-grep", "-1").out.strip()
+    emptied.gc("--apply")
+    emptied.age(emptied.trash(), 20)
+    named_after(monkeypatch, gc, lambda: git("push", "-q", "origin", f"{published}:refs/heads/paper"))
+    report = gc.gc(DataManager.open(emptied.ana.path), purge=True, apply=True)
+    assert report.purged == []
+    assert emptied.trash().exists()
 
 
 def test_nothing_of_its_refs_stays_behind(yard: Yard) -> None:
