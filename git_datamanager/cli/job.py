@@ -7,6 +7,7 @@ and the document from where `--json` and `--out` put them.
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,7 +151,8 @@ def _put_out(report: JobReport) -> None:
 
 def _written(report: JobReport) -> str:
     """The document as a file of the job, outside of the work tree."""
-    folder = Path(os.environ.get("RUNNER_TEMP") or os.environ.get("TMPDIR") or "/tmp") / "git-data"  # noqa: S108
+    given = os.environ.get("RUNNER_TEMP")  # the job's own; elsewhere nobody may know the name beforehand
+    folder = Path(given) / "git-data" if given else Path(tempfile.mkdtemp(prefix="git-data-"))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{report.command}.json"
     path.write_text(render.document(report.command, report.document) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,20 @@ def test_outside_of_a_job_nothing_happens(tmp_path: Path, capfd: pytest.CaptureF
     with job.hushed("publish"):
         job.tell(report(annotations=[annotation("error", "a", "b")]))
     assert capfd.readouterr() == ("", "")
+
+
+def test_without_a_folder_of_the_job_nobody_knows_the_reports_name_beforehand(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that somebody laid in a shared temporary folder is not followed."""
+    monkeypatch.delenv("RUNNER_TEMP")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    theirs = tmp_path / "theirs"
+    (tmp_path / "git-data").mkdir()
+    (tmp_path / "git-data" / "publish.json").symlink_to(theirs)
+    job.tell(report())
+    assert not theirs.exists()
+    path = Path(outputs(files["GITHUB_OUTPUT"].read_text())["report-path"])
+    assert path.is_file()
+    assert path.parent.stat().st_mode & 0o077 == 0
