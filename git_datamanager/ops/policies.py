@@ -118,7 +118,8 @@ def render(where: Sequence[Place], repository: Project, service: str, roles: Seq
         Advice(bucket, policies_iam.lifecycle(among), policies_iam.lifecycle_steps(service, bucket, among))
         for bucket, among in _by_bucket(where)
     ]
-    return Policies(service, made, rules, policies_iam.notes(service, repository, any(m.trust for m in made)))
+    notes = policies_iam.notes(service, repository, has_trust=any(m.trust for m in made))
+    return Policies(service, made, rules, notes)
 
 
 def _by_bucket(where: Iterable[Place]) -> list[tuple[str, list[Place]]]:

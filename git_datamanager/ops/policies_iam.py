@@ -137,7 +137,7 @@ def lifecycle_steps(service: str, bucket: str, where: Sequence[Place]) -> tuple[
     )
 
 
-def notes(service: str, repository: Project, has_trust: bool) -> list[str]:  # noqa: FBT001 - one caller
+def notes(service: str, repository: Project, *, has_trust: bool) -> list[str]:
     told = [
         "s3:ListBucket, narrowed by s3:prefix, is also what makes the store say 404 instead of 403 for "
         "a missing key. Roles that act on absence have it; a reader has not, and hears 403 of what is not "

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 
 from git_datamanager.errors import DataError, NotFound, ObjectMissing, UnknownVersion
 from git_datamanager.manager import DataManager
@@ -70,7 +71,7 @@ def _demand_bytes(manager: DataManager, dataset: Dataset, version: Version) -> N
     trouble: DataError | None = None
     for role in ("production", "staging"):
         try:
-            first_found(places(role, version.oid), lambda key, r=role: _stat(manager, r, key, version))  # type: ignore[misc]
+            first_found(places(role, version.oid), partial(_stat, manager, role, version))
         except NotFound:
             continue
         except DataError as error:
@@ -84,7 +85,7 @@ def _demand_bytes(manager: DataManager, dataset: Dataset, version: Version) -> N
     )
 
 
-def _stat(manager: DataManager, role: str, key: str, version: Version) -> Stat:
+def _stat(manager: DataManager, role: str, version: Version, key: str) -> Stat:
     store = manager.store(role)
     found = store.adapter.stat_object(key)
     if found is None or found.size != version.size:
