@@ -84,7 +84,9 @@ def _hashes(folder: str) -> Step:
         f"--python-version 3.13 - > {lock}"
     )
     return Step(
-        "write down the hashes of what the jobs install: they install nothing else", (make, f"git add {lock}")
+        "write down the hashes of what the jobs install: they install nothing else "
+        "(git-datamanager @ https://…/a.whl in place of a version that no index has)",
+        (make, f"git add {lock}"),
     )
 
 

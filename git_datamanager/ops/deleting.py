@@ -231,7 +231,8 @@ def demand_confirmation(planned: Sequence[Item], all_bytes: int, confirmed: int 
     if not is_much(planned, all_bytes) or (confirmed is not None and confirmed >= count):
         return
     share = round(100 * size / all_bytes) if all_bytes else 100
+    objects = "object" if count == 1 else "objects"
     raise Conflict(
-        f"{count} objects, {share} % of the bytes, would go: that is much, and nothing was done",
+        f"{count} {objects}, {share} % of the bytes, would go: that is much, and nothing was done",
         hints=[f"{command} --confirm {count}   # if that is right"],
     )
