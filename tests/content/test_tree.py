@@ -98,8 +98,8 @@ def test_an_empty_folder_has_an_empty_listing() -> None:
     [
         "", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "./a", "a/.", "C:/a", "a:b", "con",
         "d/NUL.csv", "com1", ".git/config", "d/.GIT/x", "d/.gitignore", "git~1", ".env", ".git-data-x",
-        "a\u200b/.gi\u200ct", "a.", "a ", "a./b", "a /b", "x" * 201, "d/" * 600 + "x", "\u202eab", "\u2028", "\x85",
-        "/", "//", ".git-data-tmp-1/x",
+        "a\u200b/.gi\u200ct", "a.", "a ", "a./b", "a /b", "x" * 201, "d/" * 600 + "x", "\u202eab", "\u2028",
+        "\x85", "/", "//", ".git-data-tmp-1/x",
     ],
 )  # fmt: skip
 def test_paths_no_system_should_see_are_refused(path: str) -> None:
