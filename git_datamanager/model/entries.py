@@ -13,7 +13,7 @@ MANIFEST_FIELDS = ("format", "datasets")
 DATASET_FIELDS = ("kind", "state", "options", "versions")
 VERSION_FIELDS = (
     "version", "id", "state", "oid", "size", "created", "author", "message", "parent", "rollback_of",
-    "encodings", "published", "commit", "deleting", "reason", "deleted",
+    "encodings", "published", "commit", "compacted", "deleting", "reason", "deleted",
 )  # fmt: skip
 
 
@@ -66,6 +66,8 @@ class Version:
     encodings: Mapping[str, int] = field(default_factory=dict)
     published: str | None = None
     commit: str | None = None
+    compacted: str | None = None
+    """Since when its plain bytes may be gone: its encodings rebuild it."""
     deleting: str | None = None
     reason: str | None = None
     deleted: str | None = None

@@ -1,7 +1,7 @@
 """Manifest → Manifest: what each verb changes. Pure; docs/spec/manifest-v1.md says why."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from git_datamanager.errors import Conflict, DataError, ManifestError, NotFound, UnknownVersion
 from git_datamanager.model.manifest import (
@@ -198,6 +198,8 @@ class Publication:
 
     time: str
     commit: str | None
+    encodings: Mapping[str, int] = field(default_factory=dict)
+    """The forms beside the plain bytes, with their sizes."""
 
 
 def finalize(manifest: Manifest, confirmed: Mapping[str, Publication], time: str) -> Manifest:
@@ -216,7 +218,13 @@ def _final_version(version: Version, seen: Publication | None, time: str) -> Ver
     if version.state is State.DELETING:
         return replace(version, state=State.DELETED, deleted=time)
     if version.state is State.PENDING and seen is not None:
-        return replace(version, state=State.PUBLISHED, published=seen.time, commit=seen.commit)
+        return replace(
+            version,
+            state=State.PUBLISHED,
+            published=seen.time,
+            commit=seen.commit,
+            encodings={**version.encodings, **seen.encodings},
+        )
     return version
 
 

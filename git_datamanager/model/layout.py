@@ -16,6 +16,7 @@ LEASE = "lease"
 GC_LEASE = "lease-gc"
 """Held by the one run that deletes in a store."""
 _FOLDERS = {"identity": "objects", "zstd": "zstd", "delta": "delta"}
+_KINDS = {folder: kind for kind, folder in _FOLDERS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,30 @@ def encoded_key(oid: Oid, encoding: Encoding = IDENTITY) -> str:
 def object_key(oid: Oid) -> str:
     """Where the plain bytes lie."""
     return encoded_key(oid)
+
+
+def delta_prefix(oid: Oid) -> str:
+    """Below it lie all deltas that rebuild these bytes."""
+    return f"delta/{oid.hex[:2]}/{oid.hex}/"
+
+
+def cuts_key(oid: Oid) -> str:
+    """Where the block index of a big file lies."""
+    return f"cuts/{oid.hex[:2]}/{oid.hex}"
+
+
+def encoding_of(key: str) -> tuple[Oid, Encoding] | None:
+    """What lies under the key of an encoded form, the inverse of `encoded_key`; None for any other."""
+    folder, _, rest = key.partition("/")
+    parts = rest.split("/")[1:]
+    kind = _KINDS.get(folder)
+    try:
+        if kind is None or not 1 <= len(parts) <= 2:
+            return None
+        oid, encoding = Oid(parts[0]), Encoding(kind, Oid(parts[1]) if parts[1:] else None)
+    except ValueError:
+        return None
+    return (oid, encoding) if encoded_key(oid, encoding) == key else None
 
 
 def trash_key(oid: Oid) -> str:

@@ -171,10 +171,12 @@ def _dataset(name: str, value: object, what: str) -> Dataset:
     )
 
 
-_OPTION_FIELDS = ("key", "encoding", "storage_class", "tags", "title", "description", "max_diff_rows")
+_OPTION_FIELDS = (
+    "key", "encoding", "storage_class", "tags", "title", "description", "max_diff_rows", "plain",
+)  # fmt: skip
 _OPTION_TYPES: dict[str, type] = {
     "key": list, "encoding": str, "storage_class": str, "tags": list,
-    "title": str, "description": str, "max_diff_rows": int,
+    "title": str, "description": str, "max_diff_rows": int, "plain": int,
 }  # fmt: skip
 
 
@@ -187,6 +189,8 @@ def _options(value: object, where: str) -> dict[str, Any]:
         raise ManifestError(f"{where}: option encoding is not one of auto, identity, zstd")
     if options.get("max_diff_rows", 0) < 0:
         raise ManifestError(f"{where}: option max_diff_rows is negative")
+    if not 1 <= options.get("plain", 1) <= MAX_NUMBER:
+        raise ManifestError(f"{where}: option plain is not a number of versions from 1 up")
     return options
 
 
@@ -221,6 +225,7 @@ def _version(value: object, kind: Kind, where: str) -> Version:
         encodings=_encodings(raw.get("encodings", {}), where),
         published=fields.optional(raw, "published", fields.time, where),
         commit=fields.optional(raw, "commit", fields.commit, where),
+        compacted=fields.optional(raw, "compacted", fields.time, where),
         deleting=fields.optional(raw, "deleting", fields.time, where),
         reason=fields.optional(raw, "reason", str, where),
         deleted=fields.optional(raw, "deleted", fields.time, where),
@@ -278,6 +283,7 @@ def plain_version(version: Version) -> dict[str, Any]:
         "encodings": strictjson.canonical(version.encodings) or None,
         "published": version.published,
         "commit": version.commit,
+        "compacted": version.compacted,
         "deleting": version.deleting,
         "reason": version.reason,
         "deleted": version.deleted,

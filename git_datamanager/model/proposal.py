@@ -16,7 +16,9 @@ _RANK = {state: rank for rank, state in enumerate(State)}
 _FACTS = ("created", "author", "parent", "rollback_of")
 """Of every entry: nobody changes them afterwards."""
 _SETTLED = ("number", "published", "commit", "deleted")
-"""Of an entry that left `pending`, as long as its state stays."""
+"""Of an entry that left `pending`, as long as its state stays; besides these, but for publish itself:"""
+_STORED = ("encodings", "compacted")
+"""How production keeps it: written by publish alone."""
 
 
 class Level(StrEnum):
@@ -177,7 +179,7 @@ def _entry(
     dataset, version = pair
     known = old or now
     if known is not None:
-        yield from _altered(dataset, version, known[0], known[1])
+        yield from _altered(dataset, version, known[0], known[1], is_finalize=sides.is_finalize)
     was = old[1].state if old else None
     current = now[1].state if now else None
     if was is not None and _RANK[version.state] < _RANK[was]:
@@ -204,13 +206,16 @@ def _only_publish(
     )  # fmt: skip
 
 
-def _altered(dataset: Dataset, version: Version, was_in: Dataset, was: Version) -> Iterator[Finding]:
+def _altered(
+    dataset: Dataset, version: Version, was_in: Dataset, was: Version, *, is_finalize: bool
+) -> Iterator[Finding]:
     """What an entry is, its id says for ever."""
     if (version.oid, version.size, dataset.kind) != (was.oid, was.size, was_in.kind):
         text = "has other bytes than before under the same id: a version never changes"
         yield _error(dataset.name, version, text, "git data add   # makes a new version")
         return
-    settled = _SETTLED if was.state is not State.PENDING and was.state is version.state else ()
+    fixed = _SETTLED if is_finalize else (*_SETTLED, *_STORED)
+    settled = fixed if was.state is not State.PENDING and was.state is version.state else ()
     altered = [f for f in (*_FACTS, *settled) if getattr(version, f) != getattr(was, f)]
     if altered:
         yield _error(dataset.name, version, f"has another {' and '.join(altered)} than before")

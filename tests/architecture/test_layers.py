@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"events", "fsio"},
     {"model", "content", "storage"},
     {"objects", "documents"},
-    {"lease"},
+    {"lease", "encoded"},
     {"workspace"},
     {"manager"},
     {"ops"},
