@@ -56,7 +56,7 @@ class Base:
 
     def holds(self, data: bytes | memoryview, start: int) -> bool:
         """Whether these bytes stand there; taken for granted where only the block index is known."""
-        return self.file is None or read_at(self.file, start, len(data)) == data
+        return self.file is None or read_at(self.file, start, len(data)) == bytes(data)
 
 
 class Index:
