@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from git_datamanager.content import varint, zstd
+from git_datamanager.content import varint
 from git_datamanager.content.cuts import Rule
-from git_datamanager.content.groups import END, GROUP, MOST_LITERALS, Decoder, Draft, Packing, Source
+from git_datamanager.content.groups import END, GROUP, MOST_LITERALS, Decoder, Draft, Source
 from git_datamanager.content.matches import NEW, Base, Stretch, rule_of, stretches
 from git_datamanager.content.spans import newer
 from git_datamanager.errors import Corrupt
@@ -20,10 +20,11 @@ __all__ = ["Base", "Header", "make", "read_header", "rebuilt"]
 MAGIC, FORMAT = b"\x89GDDLT\r\n", 1
 _FORM = struct.Struct("<8sH")
 _HEADER = struct.Struct("<8sHBBI32sQ32sQ")
-_WHOLE = 32 << 20  # bytes of a base that is the dictionary as a whole
-_FRAME = 256 << 10  # bytes of literals per group else: the prefix serves best when it is short
+# Up to that many bytes of a base: level, bytes of literals per group. The prefix serves best when it is
+# short: all of a base as prefix made deltas of 2 MiB 1 % smaller, some of 8 MiB many times larger.
+_GRADES = ((8 << 20, 12, 1 << 20), (64 << 20, 9, 256 << 10), (varint.MAX, 3, 256 << 10))
+_LITTLE = 256 << 10  # what stands between two neighbours is taken as it is, up to so much
 _SLACK = 16 << 10
-_TABLES = 23  # log2 of the matcher's entries for a base that is the dictionary
 THREADS = 2
 
 Advance = Callable[[int], None]
@@ -80,10 +81,10 @@ def _replaced(piece: Stretch, done: int, length: int, base_size: int) -> Iterato
     """
     first, last = piece.near
     room = last - first
-    if room <= 2 * length + _SLACK or (room <= _FRAME and length < piece.length):
+    if room <= 2 * length + _SLACK or (room <= _LITTLE and length < piece.length):
         widen = _SLACK if 2 * room < length else 0
         yield max(0, first - widen), min(base_size, last + widen)
-    elif room > 4 * piece.length + _FRAME:  # much was removed here: its two ends
+    elif room > 4 * piece.length + _LITTLE:  # much was removed here: its two ends
         yield first, first + length + _SLACK
         yield last - length - _SLACK, last
     else:
@@ -96,29 +97,15 @@ class _Composer:
     """Puts stretches into groups, each closed while it is small."""
 
     def __init__(self, base: Base) -> None:
-        zstd_parameter = zstd.module().CompressionParameter
         self._base = base
-        self._whole = base.file is not None and base.size <= _WHOLE
-        self._frame = MOST_LITERALS if self._whole or base.file is None else _FRAME
-        if self._whole:
-            tables = min(max(base.size.bit_length(), 10), _TABLES)
-            self.packing = Packing(9, {zstd_parameter.hash_log: tables})
-        else:
-            self.packing = Packing(3, {})
-        self.ahead = 1 if self._whole else 2 * THREADS
-        """Groups that may be in memory: with a whole base each holds that."""
-        self._draft = self._begin(0)
-
-    def _begin(self, cursor: int) -> Draft:
-        draft = Draft(cursor)
-        if self._whole:
-            draft.lean_on(0, self._base.size)
-        return draft
+        self.level, self._frame = next(grade[1:] for grade in _GRADES if base.size <= grade[0])
+        if base.file is None:
+            self._frame = MOST_LITERALS
+        self._draft = Draft(0)
 
     def _full(self) -> bool:
         draft = self._draft
-        leaned = 0 if self._whole else draft.dictionary
-        return draft.literals >= self._frame or draft.long or leaned >= 4 * self._frame
+        return draft.literals >= self._frame or draft.dictionary >= 4 * self._frame or draft.long
 
     def add(self, piece: Stretch, position: int) -> Iterator[Draft]:
         """The groups that are full with what stands at `position` of the target."""
@@ -130,7 +117,7 @@ class _Composer:
         done = 0
         while done < piece.length:
             length = min(piece.length - done, self._frame - self._draft.literals)
-            if self._base.file and not self._whole:
+            if self._base.file:
                 for start, end in _replaced(piece, done, length, self._base.size):
                     self._draft.lean_on(start, end)
             self._draft.take(position + done, length)
@@ -141,7 +128,7 @@ class _Composer:
     def rest(self) -> Iterator[Draft]:
         """The group that is not full."""
         if not self._draft.empty:
-            draft, self._draft = self._draft, self._begin(self._draft.cursor)
+            draft, self._draft = self._draft, Draft(self._draft.cursor)
             yield draft
 
 
@@ -168,9 +155,9 @@ def _parts(
     waiting: deque[Future[bytes]] = deque()
     with ThreadPoolExecutor(THREADS) as pool:
         for draft in _drafts(target, size, base, rule, composer, advance):
-            if len(waiting) >= composer.ahead:
+            if len(waiting) >= 2 * THREADS:
                 yield waiting.popleft().result()
-            waiting.append(pool.submit(draft.gather(target, base.file).packed, composer.packing))
+            waiting.append(pool.submit(draft.gather(target, base.file).packed, composer.level))
             count += 1
         while waiting:
             yield waiting.popleft().result()

@@ -16,13 +16,6 @@ _PLAN_LEVEL = 9
 _ENOUGH_PLAN = 64 << 10  # a writer closes a group there
 
 
-class Packing(NamedTuple):
-    """How the literals of a group are compressed."""
-
-    level: int
-    options: dict[int, int]
-
-
 class Draft:
     """A group that is being written: what to copy, what to take anew and in whose place."""
 
@@ -93,14 +86,12 @@ class Gathered(NamedTuple):
     literals: bytes
     prefix: bytes
 
-    def packed(self, packing: Packing) -> bytes:
+    def packed(self, level: int) -> bytes:
         """The group as it is stored; runs beside others, it touches no file."""
         group = bytearray([GROUP])
         frames = [zstd.packed(self.plan, level=_PLAN_LEVEL, checksum=False)]
         if self.literals:
-            frames.append(
-                zstd.packed(self.literals, level=packing.level, prefix=self.prefix, options=packing.options)
-            )
+            frames.append(zstd.packed(self.literals, level=level, prefix=self.prefix))
         for frame in (*frames, b"")[:2]:
             varint.append(group, len(frame))
             group += frame

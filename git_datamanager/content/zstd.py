@@ -4,7 +4,6 @@ Python has it from 3.14 on; below, backports.zstd is the same code.
 """
 
 import sys
-from collections.abc import Mapping
 from types import ModuleType
 
 from git_datamanager.errors import Corrupt
@@ -36,12 +35,11 @@ def packed(
     level: int,
     prefix: Bytes = b"",
     checksum: bool = True,
-    options: Mapping[int, int] | None = None,
 ) -> bytes:
     """One frame with its content's size; `prefix` is what its matches may also point into."""
     zstd = module()
     parameter = zstd.CompressionParameter
-    chosen = {**(options or {}), parameter.compression_level: level, parameter.checksum_flag: int(checksum)}
+    chosen = {parameter.compression_level: level, parameter.checksum_flag: int(checksum)}
     dictionary = zstd.ZstdDict(prefix, is_raw=True).as_prefix if usable_prefix(prefix) else None
     compressor = zstd.ZstdCompressor(options=chosen, zstd_dict=dictionary)
     compressor.set_pledged_input_size(memoryview(data).nbytes)
