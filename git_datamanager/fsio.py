@@ -70,11 +70,12 @@ def sweep(folder: Path, *, age: float = 0) -> None:
     for path in folder.glob(f"{TEMP_PREFIX}*"):
         pid = path.name.removeprefix(TEMP_PREFIX).split("-")[0]
         with suppress(FileNotFoundError):
-            if pid.isdigit() and not _is_alive(int(pid)) and time.time() - path.lstat().st_mtime >= age:
+            if pid.isdigit() and not is_alive(int(pid)) and time.time() - path.lstat().st_mtime >= age:
                 path.unlink()
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """A process of this machine has this id."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -122,13 +123,13 @@ def copy_stream(
         block = source.read(BLOCK if limit is None else min(BLOCK, limit - done))
         if not block:
             break
-        _write_all(target, block)
+        write_all(target, block)
         update(block)
         done += len(block)
     return done
 
 
-def _write_all(target: BinaryIO, block: bytes) -> None:
+def write_all(target: BinaryIO, block: bytes) -> None:
     """An unbuffered file takes what fits and says how much: on a disk that is filling up, not all."""
     rest = memoryview(block)
     while rest:

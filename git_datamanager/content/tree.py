@@ -18,6 +18,8 @@ from git_datamanager.errors import Corrupt
 MAX_MEMBERS = 2_000_000
 MAX_BYTES = 1 << 30
 MAX_SIZE = 2**63 - 1
+MAX_DEPTH = 128
+"""Parts of a path: whoever walks a folder holds as many handles."""
 DIGEST = 32
 """Bytes of a SHA-256."""
 EMPTY = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
@@ -125,7 +127,13 @@ def listing(members: Iterable[Member], *, check: Check) -> Listing:
 
 def checked(made: Listing, check: Check) -> Listing:
     """The same listing, if it obeys every rule of the format. Raises Corrupt naming the path."""
-    paths = made.paths
+    check_paths(made.paths, check)
+    _check_sizes(made)
+    return made
+
+
+def check_paths(paths: list[str], check: Check) -> None:
+    """The rules of the format for paths alone. Raises Corrupt."""
     if len(paths) > MAX_MEMBERS:
         raise Corrupt(f"a folder of more than {MAX_MEMBERS} members")
     if _CONTROL.search("".join(paths)):
@@ -135,9 +143,7 @@ def checked(made: Listing, check: Check) -> Listing:
         one, other = next((a, b) for a, b in pairwise(paths) if a >= b)
         what = "stands twice" if one == other else f"is not sorted: {shown(one)} stands before it"
         raise Corrupt(f"{shown(other)} {what}")
-    _check_sizes(made)
     check(paths, _folders(paths))
-    return made
 
 
 def _check_sizes(made: Listing) -> None:
@@ -168,6 +174,9 @@ def _folders(paths: Sequence[str]) -> list[str]:
         if path in folders or path.endswith(("/", "/.", "/..")) or path in ("", ".", "..") or path[0] == "/":
             what = "is a file and a folder" if path in folders and path else "is no path in a folder"
             raise Corrupt(f"{shown(path)} {what}")
+    deep = next((path for path in folders if path.count("/") + 2 > MAX_DEPTH), None)
+    if deep is not None:
+        raise Corrupt(f"{shown(deep)} is nested deeper than {MAX_DEPTH} folders")
     return sorted(folders - {""})
 
 
