@@ -20,6 +20,7 @@ from git_datamanager.storage.base import Advance, Stat, no_advance
 from git_datamanager.storage.ranged import Ranged
 
 ZSTD = Encoding("zstd")
+Block = bytes | memoryview
 
 
 class Form(NamedTuple):
@@ -124,7 +125,7 @@ def fetch(
 
 def decoded(
     body: BinaryIO, encoding: Encoding, oid: Oid, size: int, base: BinaryIO | None
-) -> Iterable[bytes]:
+) -> Iterable[Block]:
     """The plain bytes in blocks. Raises Corrupt in the middle of it."""
     if encoding == IDENTITY:
         return iter(lambda: body.read(fsio.BLOCK), b"")
@@ -151,7 +152,7 @@ class Told:
 class Blocks:
     """Blocks of bytes as a stream: `read` gives all that it is asked for, less only at the end."""
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
+    def __init__(self, blocks: Iterable[Block]) -> None:
         self._blocks = iter(blocks)
         self._rest = memoryview(b"")
 

@@ -58,3 +58,19 @@ def mover(progress: Progress, name: str) -> Callable[[int], None]:
         progress(Event(Kind.ADVANCE, name, size))
 
     return advance
+
+
+class Tally:
+    """An `advance` that can be taken back, where what it counted was for nothing."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+        self._count = 0
+
+    def __call__(self, size: int) -> None:
+        self._count += size
+        self._advance(size)
+
+    def take_back(self) -> None:
+        count, self._count = self._count, 0
+        self._advance(-count)

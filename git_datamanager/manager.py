@@ -21,6 +21,7 @@ from git_datamanager.errors import DataError, SettingsError
 from git_datamanager.events import Progress, note, silent, warn
 from git_datamanager.model.oid import Oid
 from git_datamanager.workspace.cache import Cache
+from git_datamanager.workspace.cutsfile import CutsFiles
 from git_datamanager.workspace.git import Git, open_git
 from git_datamanager.workspace.journal import Journal
 from git_datamanager.workspace.manifests import Manifests
@@ -108,6 +109,10 @@ class DataManager:
             lambda: self.settings.size("data.cacheSize"),
             lambda oid: bool(self.journal.holders(oid)),
         )
+
+    @_once
+    def cuts(self) -> CutsFiles:
+        return CutsFiles(self.state_folder / "cache")
 
     @_once
     def work(self) -> WorkTree:

@@ -7,6 +7,7 @@ import click
 
 from git_datamanager.cli import clone, options, render
 from git_datamanager.cli.app import HELP, manager
+from git_datamanager.model.layout import IDENTITY
 from git_datamanager.ops.fetch import SOURCES
 from git_datamanager.ops.pull import Outcome, Pulled
 
@@ -43,6 +44,8 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
                         "oid": str(r.version.oid),
                         "size": r.version.size,
                         "outcome": str(r.outcome),
+                        "encoding": str(r.encoding),
+                        "sent": r.sent,
                     }
                     for r in results
                 ],
@@ -51,9 +54,10 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         return
     for result in results:
         version = result.version
-        render.result(
-            f"{render.clean(result.name)}  {version.name}  {render.size(version.size)}  {result.outcome}"
-        )
+        words = [render.clean(result.name), version.name, render.size(version.size), str(result.outcome)]
+        if result.encoding != IDENTITY:
+            words.append(f"as {render.size(result.sent)} of {result.encoding.kind}")
+        render.result("  ".join(words))
     if not results:
         render.note("nothing is pending")
 
@@ -108,6 +112,7 @@ def _pulled_json(pulled: Pulled, top: Path | None) -> dict[str, Any]:
         "size": pulled.version.size,
         "outcome": str(pulled.outcome),
         "source": pulled.source,
+        "fetched": pulled.fetched,
         "path": str(pulled.path.relative_to(top) if inside and top else pulled.path),
         "kept": pulled.kept,
     }
@@ -119,9 +124,16 @@ def _print_pulled(pulled: list[Pulled]) -> None:
         if p.outcome is Outcome.CURRENT:
             words.append("up to date")
         elif p.outcome is Outcome.PLANNED:
-            words.append(f"would be pulled from {p.source}")
+            words.append(f"would be pulled from {p.source}{_less(p)}")
         else:
-            words.append(f"from {p.source}, sha256 verified")
+            words.append(f"from {p.source}{_less(p)}, sha256 verified")
         render.result("  ".join(words))
     if not pulled:
         render.note("no datasets to pull")
+
+
+def _less(pulled: Pulled) -> str:
+    """What encodings saved."""
+    if pulled.source == "cache" or pulled.fetched >= pulled.version.size:
+        return ""
+    return f" ({render.size(pulled.fetched)} fetched)"

@@ -10,6 +10,9 @@ from git_datamanager.model.ulid import is_ulid
 
 CONTENT_PREFIXES = ("objects/", "zstd/", "delta/", "cuts/", "trees/", "packs/")
 PROBE_PREFIX = "probe/"
+CUTS = "cuts/"
+FORMS = ("objects/", "zstd/", "delta/")
+"""Below these lies what a version's bytes can be had from."""
 OBJECTS, TRASH, RECEIPTS, AUDIT, REPOSITORIES = "objects/", "trash/", "receipts/", "audit/", "repos/"
 LEASE = "lease"
 """Held by publish, in production."""
@@ -120,6 +123,12 @@ def object_of(key: str, prefix: str = OBJECTS) -> Oid | None:
     except ValueError:
         return None
     return oid if key == f"{prefix}{oid.hex[:2]}/{oid.hex}" else None
+
+
+def content_of(key: str) -> Oid | None:
+    """The version that this object is a form of, or an index of; None for the key of anything else."""
+    form = encoding_of(key)
+    return form[0] if form is not None else object_of(key, CUTS)
 
 
 def receipt_of(key: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from git_datamanager.errors import DataError, Denied, ObjectMissing
 from git_datamanager.manager import DataManager
-from git_datamanager.model.layout import OBJECTS, object_of, staging_trash_key
+from git_datamanager.model.layout import CUTS, FORMS, TRASH, content_of, staging_trash_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops import deleting
 from git_datamanager.ops.branch import find_branch
@@ -22,7 +22,7 @@ from git_datamanager.ops.roots import Roots, collect, demand_all
 SETTLED = 7 * DAY
 """For how long staging keeps what was published or deleted."""
 UNNAMED = 30 * DAY
-_TRASH = staging_trash_key(OBJECTS)
+_PREFIXES = (*FORMS, CUTS)
 
 
 class Report(NamedTuple):
@@ -99,15 +99,15 @@ class _Cleanup:
     def plan(self) -> _Plan:
         production = self._manager.store("production").adapter
         demand_all(self._manager, production, self._place.remote, self._asked.repositories)
-        objects = deleting.items(self.store, OBJECTS, object_of)
-        aside = deleting.items(self.store, _TRASH, lambda key: object_of(key, _TRASH))
+        objects = [i for prefix in _PREFIXES for i in deleting.items(self.store, prefix, content_of)]
+        aside = deleting.items(self.store, TRASH, lambda key: content_of(key.removeprefix(TRASH)))
         roots, now = self._roots(), self.store.adapter.clock()
         grace = self._manager.settings.number("data.grace", 1) * DAY
         free = [i for i in objects if _is_free(i, roots, now)]
         delete, move, troubles = self._split(free, roots)
-        anew = {i.oid for i in move}  # their copy in the trash is replaced: its grace only begins
+        anew = {staging_trash_key(i.key) for i in move}  # that copy is replaced: its grace only begins
         purge = [
-            i for i in aside if i.modified < now - grace and i.oid not in roots.pending and i.oid not in anew
+            i for i in aside if i.modified < now - grace and i.oid not in roots.pending and i.key not in anew
         ]
         going = {i.key for i in (*delete, *move, *purge)}
         kept = [i for i in (*objects, *aside) if i.key not in going]
@@ -119,6 +119,9 @@ class _Cleanup:
         """What is live goes only where its bytes are seen in production: it may be the last copy."""
         delete, move, troubles = list[Item](), list[Item](), list[Trouble]()
         for item in free:
+            if item.key.startswith(CUTS):
+                delete.append(item)  # an index, made again from the bytes
+                continue
             if item.oid not in roots.live:
                 move.append(item)
                 continue
@@ -132,7 +135,7 @@ class _Cleanup:
     def _demand_published(self, item: Item) -> None:
         store = self._manager.store("production").adapter
         found = [store.stat_object(key) for key in places("production", item.oid)[:2]]
-        if not any(stat is not None and stat.size == item.size for stat in found):
+        if not any(stat is not None and (stat.size == item.size or not item.is_plain) for stat in found):
             raise ObjectMissing(
                 f"{item.oid} is published, and production does not hold it: the staged copy stays",
                 hints=["git data fsck --remote   # which datasets that is"],

@@ -1,17 +1,32 @@
-"""Where the bytes of a version can be had, and writing them verified: cache, production, staging."""
+"""Where the bytes of a version can be had, and writing them verified: cache, production, staging.
+
+The fewest bytes first (docs/design/encodings.md): a chain of deltas from what this clone has, else the
+plain object; where that is nowhere, any form a store lists.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import BinaryIO, TypeVar
 
-from git_datamanager.errors import Corrupt, DataError, Denied, Forbidden, ObjectMissing, Unreachable
-from git_datamanager.events import Event, Kind, mover
+from git_datamanager.errors import (
+    Conflict,
+    Corrupt,
+    DataError,
+    Denied,
+    Forbidden,
+    ObjectMissing,
+    PreconditionFailed,
+    Unreachable,
+)
+from git_datamanager.events import Event, Kind, Tally, mover, note
 from git_datamanager.manager import DataManager
-from git_datamanager.model.layout import object_key, staging_trash_key, trash_key
+from git_datamanager.model.chains import SMALLEST, Forms, Route, cheapest
+from git_datamanager.model.layout import IDENTITY, TRASH, object_key, staging_trash_key, trash_key
 from git_datamanager.model.manifest import Dataset, State, Version
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
 from git_datamanager.ops import local
+from git_datamanager.ops.bases import Bases
 
 T = TypeVar("T")
 SOURCES = ("auto", "production", "staging")
@@ -24,28 +39,82 @@ class Reader:
         self.dataset = dataset
         self.version = version
         self.used: str | None = None
+        self.fetched = 0
+        """Bytes of the objects that made the version, whatever a first try cost."""
         self._manager = manager
         self._roles = roles(version, source)
         self._takes_cache = source == "auto"
+        self._bases = Bases(manager, dataset, self._roles)
 
     def first_source(self) -> str:
         cached = self._takes_cache and self._manager.cache.has(self.version.oid)
         return "cache" if cached else self._roles[0]
 
+    def cost(self) -> int:
+        """How many bytes would be fetched, as far as the manifest tells."""
+        if self._takes_cache and self._manager.cache.has(self.version.oid):
+            return 0
+        route = self._route()
+        return route.cost if route else self.version.size
+
     def fill(self, target: BinaryIO) -> None:
         """Write the verified bytes, from the nearest place that has them."""
         if self._takes_cache and self._from_cache(target):
             return
+        if self._by_route(target):
+            return
         self._manager.progress(Event(Kind.PLAN, self.dataset.name, self.version.size))
         first: DataError | None = None
-        for role in self._roles:
-            try:
-                self._from_store(role, target)
-            except (ObjectMissing, Denied, Unreachable, Corrupt) as error:
-                first = _weightier(first, error)
-            else:
-                return
+        for attempt in (self._from_store, self._from_forms):
+            for role in self._roles:
+                try:
+                    attempt(role, target)
+                except (ObjectMissing, Denied, Unreachable, Corrupt) as error:
+                    first = _weightier(first, error)
+                else:
+                    return
         raise self._explained(first) from first
+
+    def _route(self) -> Route | None:
+        """The cheapest way over encoded forms, where there is one that beats the plain bytes."""
+        if not self.version.encodings or "production" not in self._roles:
+            return None
+        stored = published_forms(self.dataset)
+        bases = {base for forms in stored.values() for base in forms.bases} - {self.version.oid}
+        route = cheapest(self.version.oid, stored, {o for o in bases if self._bases.is_local(o)})
+        is_plain = route is not None and len(route.steps) == 1 and route.steps[0].encoding == IDENTITY
+        return None if is_plain else route
+
+    def _by_route(self, target: BinaryIO) -> bool:
+        """Whether the bytes came over encoded forms; what goes wrong with those is told, and no more."""
+        route = self._route()
+        if route is None:
+            return False
+        self._manager.progress(Event(Kind.PLAN, self.dataset.name, route.cost))
+        advance = Tally(mover(self._manager.progress, self.dataset.name))
+        try:
+            self._bases.follow(self._manager.store("production"), route, target, advance)
+        except (ObjectMissing, Corrupt, PreconditionFailed, Conflict, FileNotFoundError) as error:
+            note(self._manager.progress, f"{self.dataset.name}: {error}; fetching the plain bytes")
+            advance.take_back()
+            _rewind(target)
+            return False
+        self.used, self.fetched = "production", route.cost
+        return True
+
+    def _from_forms(self, role: str, target: BinaryIO) -> None:
+        """What no manifest tells: whatever form the store lists, in its trash too."""
+        version, store = self.version, self._manager.store(role)
+        if version.size < SMALLEST:
+            raise ObjectMissing(f"{role} holds no form of {version.oid}: it is too small for one")
+        advance = mover(self._manager.progress, self.dataset.name)
+        form = first_found(
+            ("", TRASH) if role == "staging" else ("",),
+            lambda prefix: self._bases.from_forms(
+                store, version.oid, version.size, target, below=prefix, advance=advance
+            ),
+        )
+        self.used, self.fetched = role, form.size
 
     def _from_cache(self, target: BinaryIO) -> bool:
         oid = self.version.oid
@@ -63,7 +132,7 @@ class Reader:
     def _from_store(self, role: str, target: BinaryIO) -> None:
         store = self._manager.store(role)
         used = first_found(places(role, self.version.oid), lambda key: self._from_key(store, key, target))
-        self.used = role
+        self.used, self.fetched = role, self.version.size
         if used != object_key(self.version.oid):
             return  # what lies in a trash may be purged: nobody relies on it
         found = store.stat(self.version.oid, self.version.size)
@@ -98,6 +167,12 @@ class Reader:
         if isinstance(error, Corrupt):
             return Corrupt(f"{name} {version.name}: {error}", hints=hints)
         return ObjectMissing(f"{name} {version.name} is not published yet, and {error}", hints=hints)
+
+
+def published_forms(dataset: Dataset) -> dict[Oid, Forms]:
+    """What production keeps of each published version, as the manifest tells it."""
+    live = [v for v in dataset.versions if v.state is State.PUBLISHED]
+    return {v.oid: Forms(None if v.compacted else v.size, v.encodings) for v in live}
 
 
 def places(role: str, oid: Oid) -> list[str]:

@@ -4,10 +4,13 @@ import os
 import shlex
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
-from git_datamanager import documents
+from git_datamanager import documents, encoded
 from git_datamanager.errors import (
     Conflict,
     Corrupt,
@@ -18,14 +21,33 @@ from git_datamanager.errors import (
 )
 from git_datamanager.events import note
 from git_datamanager.manager import DataManager
-from git_datamanager.model.layout import object_key, receipt_key, staging_trash_key, trash_key
+from git_datamanager.model.chains import SMALLEST
+from git_datamanager.model.layout import (
+    TRASH,
+    cuts_key,
+    encoded_key,
+    object_key,
+    receipt_key,
+    staging_trash_key,
+    trash_key,
+)
 from git_datamanager.model.manifest import Dataset, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.records import Receipt
 from git_datamanager.objects import ObjectStore, Verified
+from git_datamanager.ops import encode
+from git_datamanager.ops.bases import Bases
 from git_datamanager.ops.parallel import planned
 from git_datamanager.storage.base import ABSENT, ANYTHING, Advance, Presentation
 from git_datamanager.workspace.journal import utc_now
+
+
+class Live(NamedTuple):
+    """What is in production of an entry."""
+
+    receipt: Receipt
+    encodings: Mapping[str, int]
+    """Beside the plain bytes: form → size."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +61,89 @@ class Promotion:
     """Raises Conflict once this run lost its lease; asked before bytes are written."""
     single_writer: bool
 
-    def go_live(self, dataset: Dataset, version: Version, origin: str | None) -> Receipt:
+    def go_live(self, dataset: Dataset, version: Version, origin: str | None) -> Live:
         """One entry: its bytes in production, checked, with a receipt. Safe to repeat at any point."""
         standing = self._receipt(version)
         if standing is not None and self.production.stat(version.oid, version.size) is not None:
-            return standing
+            return Live(standing, self._forms(version))
         checked = self._in_production(dataset, version)
         location = self.manager.remotes.remote("production").url
         self.manager.journal.saw(location, version.oid, version.size, checked.etag)
-        return standing or self._leave_receipt(dataset, version, origin, checked)
+        forms = self._forms(version)
+        self._take_cuts(version)
+        return Live(standing or self._leave_receipt(dataset, version, origin, checked), forms)
+
+    def _forms(self, version: Version) -> dict[str, int]:
+        """The encoded forms in production: publish alone writes there, and only what it has decoded."""
+        if version.size < SMALLEST:
+            return {}
+        return {str(form.encoding): form.size for form in encoded.forms(self.production, version.oid)}
 
     def _in_production(self, dataset: Dataset, version: Version) -> Verified:
         try:  # a copy that is there: of a run that was killed, or of a rollback
             return self.production.verify(version.oid, version.size, advance=self._pass(dataset, version))
         except (ObjectMissing, Corrupt):
             # Wrong bytes are overwritten from verified ones, and checked again.
-            return self._bring(dataset, version, *self._staged(dataset, version))
+            try:
+                source, good = self._staged(dataset, version)
+            except (ObjectMissing, Corrupt) as error:
+                return self._decode(dataset, version, error)
+        return self._bring(dataset, version, source, good)
+
+    def _decode(self, dataset: Dataset, version: Version, error: DataError) -> Verified:
+        """Rebuild the plain object from the first good form in staging or its trash, and keep the form
+        beside it. Where there is no form, `error` says what is wrong."""
+        if version.size < SMALLEST:
+            raise error
+        for form in chain(
+            encoded.forms(self.staging, version.oid), encoded.forms(self.staging, version.oid, below=TRASH)
+        ):
+            try:
+                self._rebuild(dataset, version, form)
+            except (ObjectMissing, Corrupt, PreconditionFailed) as trouble:
+                error = _useless(dataset, version, form, trouble)
+                continue
+            target = encoded_key(version.oid, form.encoding)
+            self._copy(form.key, form.etag, target)
+            return self.production.verify(version.oid, version.size, advance=self._pass(dataset, version))
+        raise error
+
+    def _rebuild(self, dataset: Dataset, version: Version, form: encoded.Form) -> None:
+        """Nothing becomes visible in production before the SHA-256 of all bytes agrees."""
+        bases = Bases(self.manager, dataset, ("production", "staging"))
+        with ExitStack() as stack:
+            base = stack.enter_context(bases.opened(form.encoding.base)) if form.encoding.base else None
+            body = stack.enter_context(encoded.reading(self.staging, form, version.oid, version.size, base))
+            self.check()
+            self.production.adapter.write_object(
+                object_key(version.oid), body, version.size, sha256=version.oid.hex,
+                presentation=_shown(dataset), advance=self._pass(dataset, version),
+            )  # fmt: skip
+
+    def _copy(self, key: str, etag: str, target: str) -> None:
+        """Take an object over from staging that nothing rests on: an encoded form, an index."""
+        copied = self.production.adapter.copy_object(self.staging.adapter, key, target, source_etag=etag)
+        if copied is not None:
+            return
+        found = self.staging.adapter.stat_object(key)
+        if found is not None and found.etag == etag:
+            with self.staging.adapter.read_object(key, etag=etag) as body:
+                self.production.adapter.write_object(target, body, found.size)
+
+    def _take_cuts(self, version: Version) -> None:
+        """The block index that the uploader left, for later deltas."""
+        if version.size < encode.INDEXED:
+            return
+        key = cuts_key(version.oid)
+        found = self.staging.adapter.stat_object(key)
+        if found is not None and self.production.adapter.stat_object(key) is None:
+            self._copy(key, found.etag, key)
 
     def _bring(self, dataset: Dataset, version: Version, source: ObjectStore, good: Verified) -> Verified:
         self.check()
         self.production.copy_from(
             source, version.oid, version.size, good,
-            presentation=Presentation(filename=PurePosixPath(dataset.name).name),
-            advance=self._pass(dataset, version),
+            presentation=_shown(dataset), advance=self._pass(dataset, version),
         )  # fmt: skip
         return self.production.verify(version.oid, version.size, advance=self._pass(dataset, version))
 
@@ -132,6 +214,20 @@ class Promotion:
             return error
         note(self.manager.progress, f"{dataset.name} {version.name}: its bytes are back from the trash")
         return None
+
+
+def _shown(dataset: Dataset) -> Presentation:
+    """Under its own name for a browser, whatever staging said."""
+    return Presentation(filename=PurePosixPath(dataset.name).name)
+
+
+def _useless(dataset: Dataset, version: Version, form: encoded.Form, trouble: DataError) -> DataError:
+    name = shlex.quote(dataset.name)
+    return type(trouble)(
+        f"{dataset.name} {version.name}: only a {form.encoding.kind} form of it is staged, and it does not "
+        f"rebuild the version ({trouble}); it stays pending",
+        hints=[f"GIT_DATA_ENCODING=identity git data upload {name}   # in the clone where it was added"],
+    )
 
 
 def _not_staged(dataset: Dataset, version: Version, error: DataError) -> DataError:

@@ -13,21 +13,20 @@ from itertools import chain
 from typing import NamedTuple
 
 from git_datamanager import lease
-from git_datamanager.errors import DataError, Denied, Unreachable
+from git_datamanager.errors import DataError, Denied, ObjectMissing, Unreachable
 from git_datamanager.events import Event, Kind, note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
 from git_datamanager.model.layout import LEASE, TRASH, object_of
 from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
 from git_datamanager.model.oid import Oid
-from git_datamanager.model.records import Receipt
 from git_datamanager.ops import finalize as finalizing
 from git_datamanager.ops import promote, register
 from git_datamanager.ops.branch import Branch, find_branch
 from git_datamanager.ops.explain import explained
 from git_datamanager.ops.finalize import Finalized, Outcome
 from git_datamanager.ops.parallel import Job, run_all
-from git_datamanager.ops.promote import Promotion
+from git_datamanager.ops.promote import Live, Promotion
 from git_datamanager.ops.roots import tags
 from git_datamanager.ops.upload import Entry, pending_entries
 from git_datamanager.workspace.history import introductions
@@ -51,6 +50,9 @@ class EntryReport(NamedTuple):
     result: Result
     verified: str | None = None
     error: DataError | None = None
+
+
+_Pair = tuple[EntryReport, Live | None]
 
 
 class Report(NamedTuple):
@@ -207,26 +209,39 @@ def _publish_entries(
     for dataset, version in entries:
         groups.setdefault(version.oid, []).append((dataset, version))
 
-    def one_content(group: Sequence[Entry]) -> list[tuple[EntryReport, Receipt | None]]:
+    def one_content(group: Sequence[Entry]) -> list[_Pair]:
         """Entries that share bytes go one after the other: the second finds the first one's copy."""
         return [_entry(promotion, d, v, origins.get(v.id)) for d, v in group]
 
-    jobs = [Job(g[0][0].name, g[0][1].size, partial(one_content, g)) for g in groups.values()]
-    pairs = [pair for group in run_all(jobs).done for pair in group]
+    pairs = list[_Pair]()
+    waiting: list[Sequence[Entry]] = list(groups.values())
+    while waiting:
+        jobs = [Job(g[0][0].name, g[0][1].size, partial(one_content, g)) for g in waiting]
+        done = [pair for group in run_all(jobs).done for pair in group]
+        waiting = _worth_another_try(waiting, done)
+        again = {v.id for group in waiting for _, v in group}
+        pairs += [pair for pair in done if pair[0].version.id not in again]
     confirmed = {
-        report.version.id: evolve.Publication(receipt.published, origins.get(report.version.id))
-        for report, receipt in pairs
-        if receipt is not None
+        report.version.id: evolve.Publication(
+            live.receipt.published, origins.get(report.version.id), live.encodings
+        )
+        for report, live in pairs
+        if live is not None
     }
     order = {v.id: n for n, (_, v) in enumerate(entries)}
     return sorted((r for r, _ in pairs), key=lambda r: order[r.version.id]), confirmed
 
 
-def _entry(
-    promotion: Promotion, dataset: Dataset, version: Version, origin: str | None
-) -> tuple[EntryReport, Receipt | None]:
+def _worth_another_try(groups: Sequence[Sequence[Entry]], done: Sequence[_Pair]) -> list[Sequence[Entry]]:
+    """What found no bytes, while a version of the same dataset went live: a delta may build on that."""
+    lively = {report.name for report, live in done if live is not None}
+    missed = {r.version.id for r, _ in done if isinstance(r.error, ObjectMissing) and r.name in lively}
+    return [g for g in groups if any(v.id in missed for _, v in g)]
+
+
+def _entry(promotion: Promotion, dataset: Dataset, version: Version, origin: str | None) -> _Pair:
     try:
-        receipt = explained(
+        live = explained(
             lambda: promotion.go_live(dataset, version, origin),
             dataset.name,
             "it stays pending",
@@ -235,4 +250,4 @@ def _entry(
     except DataError as error:
         return EntryReport(dataset.name, version, Result.FAILED, None, error), None
     promotion.manager.progress(Event(Kind.DONE, dataset.name))
-    return EntryReport(dataset.name, version, Result.PUBLISHED, receipt.verified), receipt
+    return EntryReport(dataset.name, version, Result.PUBLISHED, live.receipt.verified), live

@@ -41,6 +41,8 @@ class Pulled(NamedTuple):
     """cache, production or staging."""
     kept: str | None = None
     """The id under which `--force` kept what it replaced."""
+    fetched: int = 0
+    """Bytes that came, or would come, from a store."""
 
 
 def pull(
@@ -151,11 +153,11 @@ def _materialise(
     known |= local.known_contents(manager, manager.manifests.current(), name)
     if dry_run:
         manager.work.check(name, known, force=force)
-        return Pulled(name, version, Outcome.PLANNED, path, reader.first_source())
+        return Pulled(name, version, Outcome.PLANNED, path, reader.first_source(), fetched=reader.cost())
     kept = manager.work.materialise(name, version.oid, reader.fill, known=known, force=force)
     manager.cache.keep(path, version.oid, version.size)
     manager.progress(Event(Kind.DONE, name))
-    return Pulled(name, version, Outcome.PULLED, path, reader.used, kept)
+    return Pulled(name, version, Outcome.PULLED, path, reader.used, kept, reader.fetched)
 
 
 class _Target(NamedTuple):
@@ -207,7 +209,7 @@ def _write_out(
             hints=[f"git data pull {pasteable(name)} -o {shown} --force   # keeps the file, prints its id"],
         )
     if dry_run:
-        return Pulled(name, version, Outcome.PLANNED, path, reader.first_source())
+        return Pulled(name, version, Outcome.PLANNED, path, reader.first_source(), fetched=reader.cost())
     with _open_target(target) as folder:
         occupied = folder.stat() is not None or bool(logs)
         try:
@@ -220,7 +222,7 @@ def _write_out(
                 raise
             return Pulled(name, version, Outcome.CURRENT, path, None)  # another command was quicker
     manager.progress(Event(Kind.DONE, name))
-    return Pulled(name, version, Outcome.PULLED, path, reader.used, kept)
+    return Pulled(name, version, Outcome.PULLED, path, reader.used, kept, reader.fetched)
 
 
 def _keep_aside(manager: DataManager, folder: fsio.Folder) -> str:

@@ -3,9 +3,11 @@
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from io import BytesIO
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from git_datamanager import encoded
 from git_datamanager.content.snapshot import hash_file
 from git_datamanager.errors import (
     Conflict,
@@ -13,7 +15,6 @@ from git_datamanager.errors import (
     DataError,
     Denied,
     DirtyFile,
-    NotFound,
     ObjectMissing,
     PreconditionFailed,
     SettingsError,
@@ -22,10 +23,11 @@ from git_datamanager.errors import (
 )
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
+from git_datamanager.model.layout import IDENTITY, Encoding, cuts_key
 from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore, Opener
-from git_datamanager.ops import local
+from git_datamanager.ops import encode, local, presence
 from git_datamanager.ops.explain import explained
 from git_datamanager.ops.fetch import Reader
 from git_datamanager.ops.parallel import Job, planned, run_all
@@ -50,6 +52,10 @@ class Uploaded(NamedTuple):
     name: str
     version: Version
     outcome: Outcome
+    encoding: Encoding = IDENTITY
+    """The form in which it was sent."""
+    sent: int = 0
+    """Bytes of that form."""
 
 
 def pending_entries(manifest: Manifest) -> list[Entry]:
@@ -84,7 +90,7 @@ def absent(manager: DataManager, entries: Sequence[Entry]) -> list[Entry]:
     return [
         (d, v)
         for d, v in firsts
-        if not _holds(manager, "staging", d, v) and not _in_production(manager, d, v)
+        if not presence.is_staged(manager, d, v) and not presence.in_production(manager, d, v)
     ]
 
 
@@ -111,52 +117,25 @@ def _uploader(
 def _one(manager: DataManager, staging: ObjectStore, twins: Sequence[Entry], *, dry_run: bool) -> Uploaded:
     dataset, version = twins[0]
     outcome = _present(manager, twins)
-    if outcome is None and dry_run:
-        outcome = Outcome.PLANNED
-    if outcome is None:
-        _send(manager, staging, twins)
-        outcome = Outcome.UPLOADED
+    if outcome is not None:
+        done = Uploaded(dataset.name, version, outcome)
+    elif dry_run:
+        done = Uploaded(dataset.name, version, Outcome.PLANNED)
+    else:
+        done = _send(manager, staging, twins)
     manager.progress(Event(Kind.DONE, dataset.name))
-    return Uploaded(dataset.name, version, outcome)
+    return done
 
 
 def _present(manager: DataManager, twins: Sequence[Entry]) -> Outcome | None:
     """Where the right bytes lie already."""
     dataset, version = twins[0]
-    if _holds(manager, "staging", dataset, version):
+    if presence.is_staged(manager, dataset, version):
         return Outcome.PRESENT
     published = any(v.oid == version.oid and v.state is State.PUBLISHED for d, _ in twins for v in d.versions)
-    if published and _in_production(manager, dataset, version):
+    if published and presence.in_production(manager, dataset, version):
         return Outcome.PUBLISHED
     return None
-
-
-def _in_production(manager: DataManager, dataset: Dataset, version: Version) -> bool:
-    """True only where production says so; who may not ask stages the bytes."""
-    try:
-        return _holds(manager, "production", dataset, version)
-    except (Denied, Unreachable, SettingsError, NotFound):
-        return False
-
-
-def _holds(manager: DataManager, role: str, dataset: Dataset, version: Version) -> bool:
-    """Whether the store holds these very bytes. An object that was verified once is known by its ETag;
-    any other is verified now: its name and size prove nothing."""
-    oid, size = version.oid, version.size
-    store, location = manager.store(role), manager.remotes.remote(role).url
-    found = store.stat(oid, size)
-    if found is not None and manager.journal.holders(oid).get(location) == found.etag:
-        return True
-    try:
-        advance = planned(manager.progress, dataset.name, size)
-        checked = store.verify(oid, size, advance=advance) if found else None
-    except (Corrupt, ObjectMissing, PreconditionFailed):
-        checked = None  # put() replaces it, on the condition that it is still this one
-    if checked is None:
-        manager.journal.lost(location, oid)
-        return False
-    manager.journal.saw(location, oid, size, checked.etag)
-    return True
 
 
 class _Source(NamedTuple):
@@ -193,21 +172,14 @@ def _from_production(manager: DataManager, dataset: Dataset, version: Version) -
     return True
 
 
-def _send(manager: DataManager, staging: ObjectStore, twins: Sequence[Entry]) -> None:
+def _send(manager: DataManager, staging: ObjectStore, twins: Sequence[Entry]) -> Uploaded:
     """Send the bytes from the first source that has them. What the store says against them is no
     reason to doubt a source, let alone to drop it: it may be the only copy."""
     dataset, version = twins[0]
-    manager.progress(Event(Kind.PLAN, dataset.name, version.size))
     advance, trouble = mover(manager.progress, dataset.name), None
     for source in _sources(manager, twins):
         try:
-            etag = staging.put(
-                version.oid,
-                version.size,
-                source.open,
-                presentation=Presentation(filename=PurePosixPath(dataset.name).name),
-                advance=advance,
-            )
+            return _send_from(manager, staging, dataset, version, source)
         except PreconditionFailed:
             raise
         except (Corrupt, Conflict):
@@ -218,10 +190,30 @@ def _send(manager: DataManager, staging: ObjectStore, twins: Sequence[Entry]) ->
             continue  # it went since the look
         except OSError as error:  # of the source: a store speaks in our own words
             trouble = error
-        else:
-            manager.journal.saw(manager.remotes.remote("staging").url, version.oid, version.size, etag)
-            return
     raise _unreadable(dataset, trouble) if trouble else _nowhere(manager, twins)
+
+
+def _send_from(
+    manager: DataManager, staging: ObjectStore, dataset: Dataset, version: Version, source: _Source
+) -> Uploaded:
+    """Send the smallest form that this source gives, and what later deltas need."""
+    advance = mover(manager.progress, dataset.name)
+    location = manager.remotes.remote("staging").url
+    encoder = encode.Encoder(manager, dataset, version, source.open)
+    with encoder.smallest(planned(manager.progress, dataset.name, version.size)) as made:
+        size = made.size if made else version.size
+        manager.progress(Event(Kind.PLAN, dataset.name, size))
+        if made is None:
+            shown = Presentation(filename=PurePosixPath(dataset.name).name)
+            etag = staging.put(version.oid, size, source.open, presentation=shown, advance=advance)
+            manager.journal.saw(location, version.oid, version.size, etag)
+        else:
+            sent = encoded.put(staging, version.oid, made.encoding, made.path, made.sha256, advance=advance)
+            manager.journal.saw(location, version.oid, version.size, sent.etag, key=sent.key)
+    index = encoder.leave_cuts()
+    if index is not None:
+        staging.adapter.write_object(cuts_key(version.oid), BytesIO(index), len(index))
+    return Uploaded(dataset.name, version, Outcome.UPLOADED, made.encoding if made else IDENTITY, size)
 
 
 def _is_intact(source: _Source, oid: Oid, advance: Callable[[int], None]) -> bool:

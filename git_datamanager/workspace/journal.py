@@ -133,17 +133,25 @@ class Journal:
         except sqlite3.Error as error:
             self._on_trouble(f"the journal could not be written ({error}); the work itself is done")
 
-    def saw(self, location: str, oid: Oid, size: int, etag: str | None) -> None:
+    def saw(self, location: str, oid: Oid, size: int, etag: str | None, *, key: str | None = None) -> None:
         """`location` held these bytes: they were hashed on their way in or out, or when they were read
-        back. `etag` is what the store called the object then (after a download: right afterwards).
+        back. `etag` is what the store called the object then (after a download: right afterwards), `key`
+        where it lies if that is an encoded form.
 
         It may have been removed or replaced since. Who relies on it asks the store, and compares ETags.
         """
         self._write(
-            "INSERT OR REPLACE INTO files (location, oid, size, etag, status, seen)"
-            " VALUES (?, ?, ?, ?, 'held', ?)",
-            (location, str(oid), size, etag, utc_now()),
+            "INSERT OR REPLACE INTO files (location, oid, path, size, etag, status, seen)"
+            " VALUES (?, ?, ?, ?, ?, 'held', ?)",
+            (location, str(oid), key, size, etag, utc_now()),
         )
+
+    def seen(self, location: str, oid: Oid) -> tuple[str | None, str | None] | None:
+        """Key and ETag of what was seen there; no key stands for the plain object."""
+        rows = self._read(
+            "SELECT path, etag FROM files WHERE location = ? AND oid = ?", (location, str(oid))
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
 
     def lost(self, location: str, oid: Oid) -> None:
         """`location` was seen not to hold these bytes."""

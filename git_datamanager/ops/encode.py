@@ -1,0 +1,178 @@
+"""Making the form of a version that has the fewest bytes: docs/design/encodings.md, "Choosing"."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from git_datamanager import fsio
+from git_datamanager.content import compress, cuts, delta
+from git_datamanager.errors import Corrupt, DataError, ObjectMissing
+from git_datamanager.manager import DataManager
+from git_datamanager.model.chains import SMALLEST
+from git_datamanager.model.layout import Encoding, cuts_key
+from git_datamanager.model.manifest import Dataset, Version
+from git_datamanager.model.oid import Oid
+from git_datamanager.objects import Opener
+from git_datamanager.ops import local
+from git_datamanager.storage.base import Advance
+
+SAVING = 0.9
+"""A form is sent where it is at most this share of the plain bytes."""
+INDEXED = 8 << 20
+"""Bytes; from here up a file leaves its cuts."""
+_CUTS_LIMIT = 256 << 20
+_PARQUET = b"PAR1"
+
+
+class Made(NamedTuple):
+    """A form in a temporary file."""
+
+    encoding: Encoding
+    path: Path
+    size: int
+    sha256: str
+
+
+def wish(manager: DataManager, dataset: Dataset) -> str:
+    """`auto`, `identity` or `zstd`: what the dataset asks for, unless this clone says another."""
+    found = manager.settings.setting("data.encoding")
+    if found is not None and found.origin != "default" and not found.is_tracked:
+        return manager.settings.choice("data.encoding")
+    return str(dataset.options.get("encoding") or manager.settings.choice("data.encoding"))
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Makes forms of one version, from bytes that `source` opens."""
+
+    manager: DataManager
+    dataset: Dataset
+    version: Version
+    source: Opener
+
+    @contextmanager
+    def smallest(self, advance: Advance) -> Iterator[Made | None]:
+        """The form that saves enough; None where the plain bytes are best.
+
+        Raises Corrupt where the source does not have the version's bytes, and what opening it raises.
+        """
+        asked, size = wish(self.manager, self.dataset), self.version.size
+        if asked == "identity" or size < SMALLEST:
+            yield None
+            return
+        with ExitStack() as stack:
+            file = stack.enter_context(self.source())
+            share = compress.estimate(file, size)
+            path = stack.enter_context(self.manager.cache.new_file())
+            made = self._delta(file, share, path, advance) if asked == "auto" else None
+            if made is None and share <= SAVING:
+                made = self._zstd(file, path, advance)
+            yield made
+
+    def leave_cuts(self) -> bytes | None:
+        """Keep the block index of a big file where a delta is to be expected; its bytes are returned."""
+        if self.version.size < INDEXED or wish(self.manager, self.dataset) != "auto":
+            return None
+        with self.source() as file:
+            if not _is_indexed(file, self.version.size):
+                return None
+            rule = cuts.rule_for(file, self.version.size)
+            file.seek(0)
+            data = cuts.dumps(cuts.cut(file, self.version.size, rule))
+        self.manager.cuts.put(self.version.oid, data)
+        return data
+
+    def _delta(self, file: BinaryIO, share: float, path: Path, advance: Advance) -> Made | None:
+        limit = int(self.version.size * min(SAVING, share))
+        with ExitStack() as stack:
+            base = _base(self.manager, self.dataset, self.version, stack)
+            if base is None:
+                return None
+            out = stack.enter_context(path.open("w+b"))
+            checking = stack.enter_context(ThreadPoolExecutor(1)).submit(self._demand_bytes)
+            file.seek(0)
+            size = delta.make(
+                file, self.version.size, self.version.oid.hex, base, out, limit=limit, advance=advance
+            )
+            checking.result()
+            return _made(Encoding("delta", Oid(base.oid)), path, out) if size is not None else None
+
+    def _zstd(self, file: BinaryIO, path: Path, advance: Advance) -> Made | None:
+        limit = int(self.version.size * SAVING)
+        with path.open("w+b") as out, ThreadPoolExecutor(1) as pool:
+            checking = pool.submit(self._demand_bytes)
+            file.seek(0)
+            size = compress.compress(file, out, limit=limit, advance=advance)
+            checking.result()
+            return _made(Encoding("zstd"), path, out) if size is not None else None
+
+    def _demand_bytes(self) -> None:
+        """The form is made of the right bytes: the source is hashed beside the work."""
+        from git_datamanager.content import snapshot
+
+        with self.source() as file:
+            digest = snapshot.hash_file(file)[0]
+        if digest != self.version.oid.hex:
+            raise Corrupt(f"the source does not hold {self.version.oid}: nothing was made of it")
+
+
+def _made(encoding: Encoding, path: Path, out: BinaryIO) -> Made:
+    out.flush()
+    out.seek(0)
+    digest, size = hashlib.sha256(), 0
+    while block := out.read(fsio.BLOCK):
+        digest.update(block)
+        size += len(block)
+    return Made(encoding, path, size, digest.hexdigest())
+
+
+def _is_indexed(file: BinaryIO, size: int) -> bool:
+    """SQLite and Parquet change in places; of the rest, what does not compress is as good as new."""
+    from git_datamanager.content.snapshot import MAGIC
+
+    start = file.read(len(MAGIC))
+    return start == MAGIC or start.startswith(_PARQUET) or compress.estimate(file, size) <= SAVING
+
+
+def _base(manager: DataManager, dataset: Dataset, version: Version, stack: ExitStack) -> delta.Base | None:
+    """The nearest older version whose bytes are here; else the nearest one with cuts."""
+    older = _older(dataset, version)
+    for one in older:
+        opener = local.source(manager, dataset.name, one.oid)
+        if opener is not None:
+            found = manager.cuts.get(one.oid, one.size)
+            return delta.Base(one.oid.hex, one.size, stack.enter_context(opener()), found)
+    for one in older[:2]:
+        index = manager.cuts.get(one.oid, one.size) or _stored_cuts(manager, one)
+        if index is not None:
+            return delta.Base(one.oid.hex, one.size, None, index)
+    return None
+
+
+def _older(dataset: Dataset, version: Version) -> list[Version]:
+    """Live versions below this one, that which it was made from first."""
+    place = next((n for n, v in enumerate(dataset.versions) if v.id == version.id), -1)
+    below = [v for v in dataset.versions[place + 1 :] if v.state.is_live and v.oid != version.oid]
+    return sorted(below, key=lambda v: v.id != version.parent)
+
+
+def _stored_cuts(manager: DataManager, version: Version) -> "cuts.Cuts | None":
+    """From the store that has them: an index that is wrong makes a delta that no one accepts."""
+    if version.size < INDEXED:
+        return None
+    for role in ("production", "staging"):
+        try:
+            with manager.store(role).adapter.read_object(cuts_key(version.oid), length=_CUTS_LIMIT) as body:
+                data = body.read()
+            found = cuts.loads(data, version.size)
+        except ObjectMissing:
+            continue
+        except DataError:  # denied, unreachable, damaged: the version goes without
+            return None
+        manager.cuts.put(version.oid, data)
+        return found
+    return None

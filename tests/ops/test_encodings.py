@@ -1,0 +1,277 @@
+"""Versions that travel as deltas or compressed: sent small, rebuilt and checked, never relied upon."""
+
+import hashlib
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.world import Clone, World
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def ana(world: World) -> Clone:
+    return world.found("ana")
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """Bytes that nothing compresses."""
+    return random.Random(seed).randbytes(size)
+
+
+def changed(data: bytes, seed: int = 2) -> bytes:
+    """The same with a few bytes replaced and some inserted."""
+    new = random.Random(seed).randbytes(500)
+    third = len(data) // 3
+    return data[:third] + new + data[third : 2 * third] + new[:100] + data[2 * third + 100 :]
+
+
+def merged(clone: Clone, name: str, data: bytes) -> None:
+    clone.write(name, data)
+    clone.data("add", name)
+    clone.commit(f"Add {name}")
+    clone.git("push", "-q")
+
+
+def published(world: World, clone: Clone, name: str, data: bytes) -> None:
+    merged(clone, name, data)
+    world.publish(clone)
+    clone.git("pull", "-q", "--rebase")
+
+
+def objects(world: World, role: str, prefix: str) -> list[Path]:
+    below = world.root / "store" / role / prefix
+    return sorted(p for p in below.rglob("*") if p.is_file())
+
+
+def sizes(world: World, role: str, prefix: str) -> list[int]:
+    return sorted(p.stat().st_size for p in objects(world, role, prefix))
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+class TestSending:
+    def test_a_small_change_is_sent_as_a_delta(self, world: World, ana: Clone) -> None:
+        old = noise(3 * MIB)
+        published(world, ana, "a.bin", old)
+        merged(ana, "a.bin", changed(old))
+        assert [size < 20_000 for size in sizes(world, "staging", "delta")] == [True]
+        assert sizes(world, "staging", "objects") == [len(old)]
+
+    def test_a_delta_also_from_a_version_that_is_pending_itself(self, world: World, ana: Clone) -> None:
+        merged(ana, "a.bin", noise(2 * MIB))
+        merged(ana, "a.bin", changed(noise(2 * MIB)))
+        assert len(sizes(world, "staging", "delta")) == 1
+        world.publish(ana)
+        ana.git("pull", "-q", "--rebase")
+        assert ana.states("a.bin") == {"v1": "published", "v2": "published"}
+
+    def test_what_compresses_is_sent_compressed(self, world: World, ana: Clone) -> None:
+        text = b"".join(b"%d,%d\n" % (n, n * n) for n in range(150_000))
+        merged(ana, "a.csv", text)
+        assert len(sizes(world, "staging", "zstd")) == 1
+        assert sizes(world, "staging", "zstd")[0] < len(text) / 2
+        assert sizes(world, "staging", "objects") == []
+
+    def test_noise_and_small_files_are_sent_as_they_are(self, world: World, ana: Clone) -> None:
+        merged(ana, "a.bin", noise(2 * MIB))
+        merged(ana, "b.txt", b"text " * 10_000)
+        assert sizes(world, "staging", "objects") == [50_000, 2 * MIB]
+        assert sizes(world, "staging", "zstd") == sizes(world, "staging", "delta") == []
+
+    @pytest.mark.parametrize("way", ["clone", "dataset"])
+    def test_identity_sends_plain_bytes(self, world: World, ana: Clone, way: str) -> None:
+        text = b"text " * MIB
+        ana.write("a.txt", text)
+        ana.data("add", "a.txt")
+        if way == "clone":
+            ana.git("config", "data.encoding", "identity")
+        else:
+            manifest = (ana.path / "manifest.json").read_text()
+            asked = manifest.replace(
+                '"kind": "file",', '"kind": "file",\n      "options": {"encoding": "identity"},'
+            )
+            ana.write("manifest.json", asked)
+            ana.git("add", "manifest.json")
+        ana.commit("Add")
+        assert sizes(world, "staging", "objects") == [len(text)]
+
+    def test_zstd_makes_no_delta(self, world: World, ana: Clone) -> None:
+        ana.git("config", "data.encoding", "zstd")
+        text = b"".join(b"%d,%d\n" % (n, n * n) for n in range(150_000))
+        published(world, ana, "a.csv", text)
+        merged(ana, "a.csv", text + b"end\n")
+        assert sizes(world, "staging", "delta") == []
+        assert len(sizes(world, "staging", "zstd")) == 2
+
+    def test_a_second_upload_finds_what_was_sent(self, world: World, ana: Clone) -> None:
+        old = noise(2 * MIB)
+        published(world, ana, "a.bin", old)
+        merged(ana, "a.bin", changed(old))
+        before = [p.stat().st_mtime_ns for p in objects(world, "staging", "delta")]
+        (row,) = ana.json("upload")["versions"]
+        assert row["outcome"] == "present"
+        assert [p.stat().st_mtime_ns for p in objects(world, "staging", "delta")] == before
+
+    def test_a_form_that_went_or_changed_is_sent_again(self, world: World, ana: Clone) -> None:
+        old = noise(2 * MIB)
+        published(world, ana, "a.bin", old)
+        merged(ana, "a.bin", changed(old))
+        damage(objects(world, "staging", "delta")[0])
+        (row,) = ana.json("upload")["versions"]
+        assert (row["outcome"], row["encoding"].startswith("delta:")) == ("uploaded", True)
+        world.publish(ana)
+
+    def test_another_clone_checks_a_form_before_it_counts(self, world: World, ana: Clone) -> None:
+        old = noise(2 * MIB)
+        published(world, ana, "a.bin", old)
+        merged(ana, "a.bin", changed(old))
+        ben = world.clone("ben")
+        ben.data("pull", "a.bin@v1")
+        ben.data("pull", "a.bin")
+        assert ben.read("a.bin") == changed(old)
+        (row,) = ben.json("upload")["versions"]
+        assert row["outcome"] == "present"
+
+    def test_the_text_says_what_was_saved(self, world: World, ana: Clone) -> None:
+        ana.git("config", "data.upload", "manual")
+        ana.write("a.txt", b"text " * MIB)
+        ana.data("add", "a.txt")
+        said = ana.data("upload").out
+        assert "of zstd" in said
+
+    def test_a_big_database_leaves_its_cuts(self, world: World, ana: Clone) -> None:
+        page = 4096
+        head = b"SQLite format 3\0" + page.to_bytes(2, "big")
+        data = head + noise(9 * MIB - len(head))
+        merged(ana, "a.sqlite", data)
+        assert len(objects(world, "staging", "cuts")) == 1
+        world.publish(ana)
+        assert len(objects(world, "production", "cuts")) == 1
+
+    def test_without_the_base_its_cuts_make_the_delta(self, world: World, ana: Clone) -> None:
+        page = 4096
+        head = b"SQLite format 3\0" + page.to_bytes(2, "big")
+        data = bytearray(head + noise(9 * MIB - len(head)))
+        ana.git("config", "data.cache", "none")
+        published(world, ana, "a.sqlite", bytes(data))
+        data[5 * MIB : 5 * MIB + 10] = b"0123456789"
+        merged(ana, "a.sqlite", bytes(data))
+        (size,) = sizes(world, "staging", "delta")
+        assert size < 6 * page
+        world.publish(ana)
+        ben = world.clone("ben")
+        ben.data("pull")
+        assert ben.read("a.sqlite") == data
+
+
+class TestPublishing:
+    def test_production_has_the_plain_bytes_and_the_form_beside(self, world: World, ana: Clone) -> None:
+        old, new = noise(2 * MIB), changed(noise(2 * MIB))
+        published(world, ana, "a.bin", old)
+        published(world, ana, "a.bin", new)
+        digest = hashlib.sha256(new).hexdigest()
+        assert (world.root / "store/production/objects" / digest[:2] / digest).read_bytes() == new
+        newest, first = ana.versions("a.bin")
+        assert newest["encodings"] == {f"delta:{first['oid']}": sizes(world, "production", "delta")[0]}
+        assert newest["state"] == "published"
+
+    @pytest.mark.parametrize("what", ["delta", "zstd"])
+    def test_a_damaged_form_is_refused_and_says_what_to_do(self, world: World, ana: Clone, what: str) -> None:
+        old = noise(2 * MIB) if what == "delta" else b"text " * MIB
+        published(world, ana, "a.bin", old)
+        if what == "zstd":
+            ana.git("config", "data.encoding", "zstd")
+        merged(ana, "a.bin", changed(old))
+        damage(
+            objects(world, "staging", what)[-1]
+            if what == "delta"
+            else max(objects(world, "staging", what), key=lambda p: p.stat().st_mtime_ns)
+        )
+        done = world.publish(ana, code=6)
+        assert "it stays pending" in done.text
+        assert "GIT_DATA_ENCODING=identity git data upload a.bin" in done.text
+        ana.git("pull", "-q", "--rebase")
+        assert ana.states("a.bin") == {"v2": "pending", "v1": "published"}
+        ana.data("upload", env={"GIT_DATA_ENCODING": "identity"})
+        world.publish(ana)
+        ana.git("pull", "-q", "--rebase")
+        assert ana.states("a.bin") == {"v2": "published", "v1": "published"}
+
+    def test_publishing_again_changes_nothing(self, world: World, ana: Clone) -> None:
+        published(world, ana, "a.bin", noise(2 * MIB))
+        published(world, ana, "a.bin", changed(noise(2 * MIB)))
+        before = ana.manifest()
+        world.publish(ana)
+        ana.git("pull", "-q", "--rebase")
+        assert ana.manifest() == before
+
+
+@pytest.mark.slow
+class TestPulling:
+    def history(self, world: World, ana: Clone) -> list[bytes]:
+        versions = [noise(2 * MIB)]
+        for seed in range(2, 5):
+            versions.append(changed(versions[-1], seed))
+        for data in versions:
+            published(world, ana, "a.bin", data)
+        return versions
+
+    def test_the_next_version_comes_as_a_delta(self, world: World, ana: Clone) -> None:
+        versions = self.history(world, ana)
+        ben = world.clone("ben")
+        ben.data("pull", "a.bin@v3")
+        (row,) = ben.json("pull", "a.bin")["datasets"]
+        assert row["fetched"] < 20_000
+        assert ben.read("a.bin") == versions[3]
+
+    def test_two_versions_on_over_a_chain(self, world: World, ana: Clone) -> None:
+        versions = self.history(world, ana)
+        ben = world.clone("ben")
+        ben.data("pull", "a.bin@v1")
+        planned = ben.json("pull", "a.bin", "--dry-run")["datasets"][0]
+        (row,) = ben.json("pull", "a.bin")["datasets"]
+        assert row["fetched"] == planned["fetched"] < 40_000
+        assert ben.read("a.bin") == versions[3]
+
+    def test_nothing_here_fetches_the_plain_bytes(self, world: World, ana: Clone) -> None:
+        versions = self.history(world, ana)
+        ben = world.clone("ben")
+        (row,) = ben.json("pull")["datasets"]
+        assert row["fetched"] == len(versions[3])
+
+    @pytest.mark.parametrize("harm", ["damaged", "gone"])
+    def test_a_bad_delta_falls_back_to_the_plain_bytes(self, world: World, ana: Clone, harm: str) -> None:
+        versions = self.history(world, ana)
+        ben = world.clone("ben")
+        ben.data("pull", "a.bin@v3")
+        for path in objects(world, "production", "delta"):
+            damage(path) if harm == "damaged" else path.unlink()
+        done = ben.data("pull", "a.bin")
+        assert "fetching the plain bytes" in done.err
+        assert ben.read("a.bin") == versions[3]
+
+    def test_a_base_that_was_changed_falls_back_too(self, world: World, ana: Clone) -> None:
+        versions = self.history(world, ana)
+        ben = world.clone("ben")
+        ben.git("config", "data.cache", "copy")
+        ben.data("pull", "a.bin@v3")
+        oid = hashlib.sha256(versions[2]).hexdigest()
+        damage(ben.path / ".git" / "data" / "cache" / oid[:2] / oid)
+        ben.data("pull", "a.bin")
+        assert ben.read("a.bin") == versions[3]
+
+    def test_a_pending_version_comes_from_the_form_that_is_staged(self, world: World, ana: Clone) -> None:
+        old = noise(2 * MIB)
+        published(world, ana, "a.bin", old)
+        merged(ana, "a.bin", changed(old))
+        ben = world.clone("ben")
+        ben.data("pull", "a.bin")
+        assert ben.read("a.bin") == changed(old)
