@@ -129,7 +129,7 @@ def copy_stream(
     return done
 
 
-def write_all(target: BinaryIO, block: bytes) -> None:
+def write_all(target: BinaryIO, block: bytes | memoryview) -> None:
     """An unbuffered file takes what fits and says how much: on a disk that is filling up, not all."""
     rest = memoryview(block)
     while rest:

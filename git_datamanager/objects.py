@@ -4,26 +4,33 @@ Stores trust nobody and are trusted by nobody; a size and a SHA-256 decide.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import BinaryIO, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from git_datamanager import fsio
 from git_datamanager.errors import Corrupt, Forbidden, ObjectMissing, PreconditionFailed
 from git_datamanager.model.layout import object_key
 from git_datamanager.model.oid import Oid
+from git_datamanager.storage import download
 from git_datamanager.storage.base import (
     ABSENT,
     ANYTHING,
     Advance,
     Capabilities,
     Expect,
+    Meter,
     Presentation,
+    ResumeBook,
     Stat,
     StorageAdapter,
+    already,
     matching,
     no_advance,
 )
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 STREAMED = "sha256-streamed"
 """Verification level V3: all bytes were read back and hashed."""
@@ -46,9 +53,11 @@ class Verified(NamedTuple):
 class ObjectStore:
     """Objects of one store by their oid."""
 
-    def __init__(self, adapter: StorageAdapter, role: str) -> None:
+    def __init__(self, adapter: StorageAdapter, role: str, book: ResumeBook | None = None) -> None:
         self.adapter = adapter
         self.role = role
+        self.book = book
+        """Where uploads are written down that may be gone on with."""
         self._probed: tuple[Capabilities | None] | None = None
 
     @property
@@ -87,8 +96,8 @@ class ObjectStore:
             advance(found.size)
         else:
             level = STREAMED
-            with self.adapter.read_object(key, etag=found.etag) as body:
-                _checked_copy(body, None, oid, found.size, advance, self.role)
+            with closing(self._blocks(found)) as blocks:
+                _checked(blocks, None, oid, found.size, advance, self.role)
         return Verified(key, found.etag, level, found.modified)
 
     def first_good(
@@ -109,12 +118,58 @@ class ObjectStore:
     def fetch(
         self, oid: Oid, size: int, target: BinaryIO, *, key: str | None = None, advance: Advance = no_advance
     ) -> None:
-        """Write the object's bytes to `target`, never more than `size`. Raises ObjectMissing, Corrupt."""
+        """Write the object's bytes to `target`, never more than `size`. Raises ObjectMissing, Corrupt.
+
+        Of a large object in a distant store several ranges come at a time, if `target` can be rewound: it
+        is, once, where the object is replaced meanwhile.
+        """
+        key = key or object_key(oid)
+        if download.pays(self.adapter, size) and target.seekable():
+            begin, meter = target.tell(), Meter(advance)
+            try:
+                with closing(self._blocks(self.look(oid, size, key))) as blocks:
+                    return _checked(blocks, target, oid, size, meter, self.role)
+            except PreconditionFailed:
+                target.seek(begin)
+                target.truncate()
+                meter.take_back()
         try:
-            with self.adapter.read_object(key or object_key(oid)) as body:
-                _checked_copy(body, target, oid, size, advance, self.role)
+            with self.adapter.read_object(key) as body:
+                _checked(_read(body, size), target, oid, size, advance, self.role)
         except ObjectMissing as error:
             raise self._missing(oid) from error
+
+    def look(self, oid: Oid, size: int, key: str | None = None) -> Stat:
+        """The facts of an object of this size. Raises ObjectMissing, and Corrupt for another size."""
+        found = self.adapter.stat_object(key or object_key(oid))
+        if found is None:
+            raise self._missing(oid)
+        if found.size != size:
+            raise _of_another_size(self.role, oid, found.size, size)
+        return found
+
+    def complete(
+        self, oid: Oid, size: int, file: BinaryIO, found: Stat, *, advance: Advance = no_advance
+    ) -> None:
+        """Let `file`, which holds the beginning of the object or nothing, hold all of it.
+
+        What it has is hashed again, the rest is fetched on the condition that the object is still the one
+        `found` tells of (PreconditionFailed). Bytes are appended in order: what a run leaves behind that
+        is cut short, another can complete. Raises Corrupt where all bytes together are not those of `oid`.
+        """
+        digest, held = hashlib.sha256(), 0
+        file.seek(0)
+        while block := file.read(min(fsio.BLOCK, size - held)):
+            digest.update(block)
+            held += len(block)
+        file.truncate(held)
+        if held:
+            already(advance, held)
+        with closing(self._blocks(found, held)) as blocks:
+            _checked(blocks, file, oid, size, advance, self.role, digest=digest, done=held)
+
+    def _blocks(self, found: Stat, start: int = 0) -> "download.Stream":
+        return download.blocks(self.adapter, found.key, etag=found.etag, start=start, size=found.size)
 
     def put(
         self,
@@ -156,8 +211,9 @@ class ObjectStore:
         if expect != ANYTHING and self._ignores_conditions():
             expect = ANYTHING  # of two writers either one's bytes are right: they are named by their hash
         written = self.adapter.write_object(
-            key, source, size, expect=expect, sha256=oid.hex, presentation=presentation, advance=advance
-        )
+            key, source, size,
+            expect=expect, sha256=oid.hex, presentation=presentation, advance=advance, book=self.book,
+        )  # fmt: skip
         if written.size != size:
             raise Corrupt(f"{self.role} stored {written.size} of {size} bytes under {oid}")
         return written
@@ -207,18 +263,40 @@ class ObjectStore:
         return ObjectMissing(f"{self.role} ({self.url}) does not hold {oid}")
 
 
-def _checked_copy(
-    body: BinaryIO, target: BinaryIO | None, oid: Oid, size: int, advance: Advance, role: str
+def _read(body: BinaryIO, size: int) -> Iterator[bytes]:
+    """What there is, up to one byte too many."""
+    left = size + 1
+    while left and (block := body.read(min(fsio.BLOCK, left))):
+        left -= len(block)
+        yield block
+
+
+def _checked(
+    blocks: Iterable[bytes | memoryview],
+    target: BinaryIO | None,
+    oid: Oid,
+    size: int,
+    advance: Advance,
+    role: str,
+    *,
+    digest: "Hash | None" = None,
+    done: int = 0,
 ) -> None:
-    digest = hashlib.sha256()
-    done = 0
-    while done < size and (block := body.read(min(fsio.BLOCK, size - done))):
+    """Hash and write blocks; the first `done` bytes went into `digest` before."""
+    digest = digest or hashlib.sha256()
+    for block in blocks:
+        if done + len(block) > size:
+            raise _of_another_size(role, oid, done + len(block), size)
         digest.update(block)
         if target is not None:
-            target.write(block)
+            fsio.write_all(target, block)
         done += len(block)
         advance(len(block))
-    if done < size or body.read(1):
-        raise Corrupt(f"{role} holds {'less' if done < size else 'more'} than the {size} bytes of {oid}")
+    if done < size:
+        raise _of_another_size(role, oid, done, size)
     if digest.hexdigest() != oid.hex:
         raise Corrupt(f"{role} holds other bytes under {oid}: their sha256 is {digest.hexdigest()}")
+
+
+def _of_another_size(role: str, oid: Oid, found: int, size: int) -> Corrupt:
+    return Corrupt(f"{role} holds {'less' if found < size else 'more'} than the {size} bytes of {oid}")

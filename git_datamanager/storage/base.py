@@ -5,6 +5,7 @@ A store knows nothing of manifests and trusts nobody; bytes are verified one lay
 Specification: docs/spec/store-v1.md.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +17,37 @@ Advance = Callable[[int], None]
 
 def no_advance(_: int) -> None:
     """The Advance of somebody who does not watch."""
+
+
+def already(advance: Advance, count: int) -> None:
+    """Tell of bytes that need not move, being where they should be: an Advance may have a `present` for
+    them, and then knows how fast the others move."""
+    getattr(advance, "present", advance)(count)
+
+
+class Meter:
+    """An Advance that can take back what it was told."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._total = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, count: int) -> None:
+        self._count(count)
+        self._advance(count)
+
+    def present(self, count: int) -> None:
+        self._count(count)
+        already(self._advance, count)
+
+    def _count(self, count: int) -> None:
+        with self._lock:
+            self._total += count
+
+    def take_back(self) -> None:
+        if self._total:
+            self(-self._total)
 
 
 class Stat(NamedTuple):
@@ -98,6 +130,37 @@ class Presentation(NamedTuple):
     filename: str | None = None
 
 
+class Begun(NamedTuple):
+    """An upload in parts that was begun and is not ended: what it takes to go on with it."""
+
+    upload_id: str
+    part_size: int
+    nonce: str
+    """The user metadata by which its object is known (docs/spec/store-v1.md)."""
+    has_digests: bool
+    """Its parts are sent with their SHA-256."""
+
+
+class ResumeBook(Protocol):
+    """Remembers uploads beyond the end of this process, and lets only one writer at a time go on with each.
+
+    It is a record and no condition: what it says is checked against the store. It may forget, and must
+    not raise. Safe to use from several threads and processes.
+    """
+
+    def take(self, location: str, key: str, size: int, sha256: str) -> Begun | None:
+        """An upload of these bytes to this place that nobody is at work on; now the caller is."""
+
+    def begin(self, location: str, key: str, size: int, sha256: str, begun: Begun) -> None:
+        """Write down an upload before its first part is sent; the caller is at work on it."""
+
+    def leave(self, begun: Begun) -> None:
+        """It was broken off; somebody may go on with it."""
+
+    def end(self, begun: Begun) -> None:
+        """It is complete, or given up, or gone."""
+
+
 class StorageAdapter(Protocol):
     """A place for objects. Raises only errors of `git_datamanager.errors`.
 
@@ -141,11 +204,15 @@ class StorageAdapter(Protocol):
         sha256: str | None = None,
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
+        book: ResumeBook | None = None,
     ) -> Stat:
         """Store exactly `size` bytes of `source`, durably and at once or not at all.
 
         With `sha256` (hex) the bytes are hashed on their way and nothing becomes visible where they
         differ (Corrupt). `source` too short or too long raises Corrupt. Returns the new object's facts.
+
+        With a `book` and `sha256` a large write that breaks off may be gone on with by the next one;
+        stores that know no such thing ignore it.
         """
 
     def copy_object(

@@ -24,6 +24,7 @@ from git_datamanager.storage.base import (
     Examination,
     Expect,
     Presentation,
+    ResumeBook,
     Stat,
     StorageAdapter,
     no_advance,
@@ -88,7 +89,7 @@ class LocalStore:
         with file:
             if etag is not None and found.etag != etag:
                 raise self._other(key)
-            yield Window(file, start, found.size, length, self._told).buffered()
+            yield Window(file, start, found.size, length, self._told).as_file()
 
     def write_object(
         self,
@@ -100,6 +101,7 @@ class LocalStore:
         sha256: str | None = None,
         presentation: Presentation | None = None,  # noqa: ARG002 -- nowhere to keep it
         advance: Advance = no_advance,
+        book: ResumeBook | None = None,  # noqa: ARG002 -- written at once or not at all
     ) -> Stat:
         check_key(key)
         reading = Source(source)

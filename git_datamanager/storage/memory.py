@@ -18,6 +18,7 @@ from git_datamanager.storage.base import (
     Examination,
     Expect,
     Presentation,
+    ResumeBook,
     Stat,
     StorageAdapter,
     no_advance,
@@ -88,6 +89,7 @@ class MemoryStore:
         sha256: str | None = None,
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
+        book: ResumeBook | None = None,  # noqa: ARG002 -- written at once or not at all
     ) -> Stat:
         check_key(key)
         measured = Measured(source, size, sha256)

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from git_datamanager.errors import DataError, Forbidden, ObjectMissing, PreconditionFailed, Unreachable
-from git_datamanager.storage import s3copy, s3delete, s3errors, s3multipart, s3request
+from git_datamanager.storage import s3body, s3copy, s3delete, s3errors, s3request, s3resume
 from git_datamanager.storage.base import (
     ANYTHING,
     Advance,
@@ -18,6 +18,7 @@ from git_datamanager.storage.base import (
     Examination,
     Expect,
     Presentation,
+    ResumeBook,
     Stat,
     StorageAdapter,
     no_advance,
@@ -30,6 +31,7 @@ from git_datamanager.storage.s3probe import probe
 from git_datamanager.storage.s3request import SIZES, Sizes
 from git_datamanager.storage.settle import settle
 from git_datamanager.storage.source import Measured
+from git_datamanager.storage.traffic import TRAFFIC
 from git_datamanager.storage.wrappers import innermost
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
+CONNECTIONS = 64
+"""As many as there may be threads at work on one store."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Login:
             signature_version="s3v4",
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=self.read_timeout,
-            max_pool_connections=16,
+            max_pool_connections=CONNECTIONS,
             retries={"mode": "standard", "total_max_attempts": 3 if retries else 1},
             # Not AWS alone: one way of sending is tested, and the signature covers the body's SHA-256.
             request_checksum_calculation="when_required",
@@ -82,11 +86,17 @@ class Login:
             s3={"addressing_style": style, "payload_signing_enabled": True},
         )
         region = self.region or session.region_name or "us-east-1"
-        return session.client("s3", region_name=region, endpoint_url=self.endpoint, config=config)
+        client = session.client("s3", region_name=region, endpoint_url=self.endpoint, config=config)
+        client.meta.events.register("before-sign.s3", s3body.signed_again)
+        client.meta.events.register("before-send.s3", s3body.on_its_way)
+        return client
 
 
 class S3Store:
     """Objects of a bucket below a prefix."""
+
+    is_distant = True
+    """Several requests at a time are quicker than one (download.py)."""
 
     def __init__(
         self,
@@ -128,8 +138,8 @@ class S3Store:
             yield BytesIO()
             return
         with closing(answer["Body"]) as stream:
-            body = Body(stream, answer["ContentLength"], lambda: self._guard(key))
-            yield body.buffered()
+            body = Body(stream, answer["ContentLength"], lambda: self._guard(key), TRAFFIC.pace.take)
+            yield body.as_file()
 
     def _get(self, key: str, start: int, length: int | None, etag: str | None) -> Any:
         """None where the range begins at or beyond the end."""
@@ -160,27 +170,37 @@ class S3Store:
         sha256: str | None = None,
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
+        book: ResumeBook | None = None,
     ) -> Stat:
         check_key(key)
         measured = Measured(source, size, sha256)
         if size > self._sizes.single:
-            return s3multipart.upload(
+            smallest = s3request.smallest_part(self._sizes.part, TRAFFIC.memory.total)
+            return s3resume.upload(
                 self._bucket,
                 key,
                 measured,
-                smallest=self._sizes.part,
+                part_size=s3request.part_size(size, smallest),
+                digests=self._takes_sha256(),
                 expect=expect,
                 presentation=presentation,
                 advance=advance,
+                book=book,
             )
-        data = measured.read(size)
-        measured.finish()
-        stat = self._put(key, data, expect, presentation)
+        with TRAFFIC.loan() as loan:
+            loan.take(size)
+            data = measured.read(size)
+            measured.finish()
+            stat = self._put(key, data, expect, presentation)
         advance(size)
         return stat
 
     def _put(self, key: str, data: bytes, expect: Expect, presentation: Presentation | None) -> Stat:
-        request = {**self._bucket.at(key), **s3request.presented(presentation), "Body": data}
+        request = {
+            **self._bucket.at(key),
+            **s3request.presented(presentation),
+            "Body": s3body.body(data),
+        }
         if self._takes_sha256():
             request["ChecksumSHA256"] = s3request.base64_of(hashlib.sha256(data).hexdigest())
         if expect == ANYTHING:

@@ -19,11 +19,16 @@ from git_datamanager.errors import (
     SettingsError,
     Unreachable,
 )
+from git_datamanager.storage.patience import Busy
 from git_datamanager.storage.settle import Raced
 
 
 class BeyondEnd(DataError):
     """The range starts where the object has ended (416)."""
+
+
+class UploadGone(Unreachable):
+    """The upload in parts was completed, given up, or tidied away by the bucket's rules."""
 
 
 class NotKnown(DataError):
@@ -47,7 +52,7 @@ _CODES: dict[str, tuple[type[DataError], str]] = {
     "InvalidToken": (NoCredentials, _OLD),
     "NoSuchBucket": (NotFound, "no such bucket"),
     "NoSuchKey": (ObjectMissing, "no such object"),
-    "NoSuchUpload": (Unreachable, "the unfinished upload is gone"),
+    "NoSuchUpload": (UploadGone, "the unfinished upload is gone"),
     "NotImplemented": (NotKnown, "the store does not know this request"),
     "OperationAborted": (Raced, "another write was under way"),
     "PermanentRedirect": (SettingsError, "the bucket is elsewhere: region or endpoint are wrong"),
@@ -56,7 +61,10 @@ _CODES: dict[str, tuple[type[DataError], str]] = {
     "RequestTimeTooSkewed": (NoCredentials, "the signature has another time: is the clock right?"),
     "RequestTimeout": (Unreachable, "timeout"),
     "SignatureDoesNotMatch": (NoCredentials, "the secret key does not fit the access key"),
-    "SlowDown": (Unreachable, "too many requests"),
+    "SlowDown": (Busy, "too many requests"),
+    "Throttling": (Busy, "too many requests"),
+    "ThrottlingException": (Busy, "too many requests"),
+    "TooManyRequests": (Busy, "too many requests"),
     "TokenRefreshRequired": (NoCredentials, _OLD),
     "Unauthorized": (NoCredentials, _OLD),
     "XAmzContentChecksumMismatch": (Corrupt, "the bytes changed on their way to the store"),
@@ -122,7 +130,7 @@ def from_answer(response: Any, where: str, *, conditional: bool) -> DataError:
     """The error that the store answered with (botocore's ClientError.response)."""
     code, status = code_of(response), status_of(response)
     kind, text = _CODES.get(code) or _by_status(status)
-    if conditional and kind is Unreachable and _is_ambiguous(status):
+    if conditional and kind in (Unreachable, UploadGone) and _is_ambiguous(status):
         kind, text = OutcomeUnknown, f"{text}; {_LOST}"
     shown = re.sub(r"[^A-Za-z0-9.]", "?", code)[:60]
     return kind(f"{where}: {text} ({shown}, status {status})", hints=_HINTS.get(kind, ()))

@@ -1,6 +1,7 @@
 """Values for S3 requests: headers, conditions, parts. Pure."""
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,6 +73,35 @@ def part_size(size: int, smallest: int) -> int:
     """`smallest`, or as many whole MiB as 10,000 parts need."""
     needed = -(-size // MOST_PARTS)
     return smallest if needed <= smallest else -(-needed // MIB) * MIB
+
+
+def smallest_part(wanted: int, memory: int) -> int:
+    """The size of parts before their number is looked at: what is wanted, less where memory is scarce; S3
+    takes no parts below 5 MiB."""
+    return min(wanted, max(5 * MIB, memory // 4 // MIB * MIB))
+
+
+class Standing(NamedTuple):
+    """A part as the store lists it."""
+
+    size: int
+    etag: str
+    sha256: str | None
+    """As S3 writes it."""
+
+
+def sent_before(standing: Standing, data: bytearray) -> dict[str, Any] | None:
+    """What completing has to say of a listed part, if the store's own digest says these bytes: their
+    SHA-256, else an MD5 as the ETag. Any other ETag proves nothing."""
+    if standing.size != len(data):
+        return None
+    if standing.sha256 is not None:
+        mine = base64_of(hashlib.sha256(data).hexdigest())
+        return {"ETag": standing.etag, "ChecksumSHA256": mine} if mine == standing.sha256 else None
+    if not re.fullmatch(r"[0-9a-f]{32}", standing.etag.strip('"')):
+        return None
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return {"ETag": standing.etag} if md5 == standing.etag.strip('"') else None
 
 
 def base64_of(sha256: str) -> str:

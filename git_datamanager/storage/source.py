@@ -14,9 +14,10 @@ class Measured:
         if size < 0:
             raise ValueError(f"not a size: {size}")
         self.size = size
+        self.sha256 = sha256
+        """As promised; None: nothing was."""
         self._source = source
         self._left = size
-        self._sha256 = sha256
         self._digest = hashlib.sha256()
 
     def read(self, most: int = BLOCK) -> bytes:
@@ -25,15 +26,35 @@ class Measured:
         wanted = min(most, self._left)
         while wanted:
             block = self._source.read(wanted)
-            if not block:
-                raise Corrupt(f"the source ended {self._left} bytes before its size of {self.size}")
+            self._check(len(block))
             blocks.append(block)
             wanted -= len(block)
-            self._left -= len(block)
         data = blocks[0] if len(blocks) == 1 else b"".join(blocks)
-        if self._sha256 is not None:
-            self._digest.update(data)
+        self._show(data)
         return data
+
+    def fill(self, buffer: bytearray) -> None:
+        """Read as many bytes as the buffer has, which may be used again and again."""
+        readinto = getattr(self._source, "readinto", None)
+        if readinto is None:
+            buffer[:] = self.read(len(buffer))
+            return
+        view = memoryview(buffer)
+        while view:
+            # Hashed while it is still in the processor's cache.
+            count = readinto(view[:BLOCK]) or 0
+            self._check(count)
+            self._show(view[:count])
+            view = view[count:]
+
+    def _check(self, count: int) -> None:
+        if not count:
+            raise Corrupt(f"the source ended {self._left} bytes before its size of {self.size}")
+        self._left -= count
+
+    def _show(self, data: bytes | memoryview) -> None:
+        if self.sha256 is not None:
+            self._digest.update(data)
 
     def finish(self) -> None:
         """Raise Corrupt where the source goes on, or the bytes have another hash than promised."""
@@ -41,8 +62,8 @@ class Measured:
             raise Corrupt(f"only {self.size - self._left} of {self.size} bytes were read")
         if self._source.read(1):
             raise Corrupt(f"the source goes on after its size of {self.size} bytes")
-        if self._sha256 is not None and self._digest.hexdigest() != self._sha256:
+        if self.sha256 is not None and self._digest.hexdigest() != self.sha256:
             raise Corrupt(
                 f"the bytes have the hash sha256:{self._digest.hexdigest()}, "
-                f"sha256:{self._sha256} was promised: nothing was stored"
+                f"sha256:{self.sha256} was promised: nothing was stored"
             )

@@ -1,26 +1,28 @@
 """What can be put around any store: trying again, refusing to write."""
 
-import random
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import BinaryIO, TypeVar
 
-from git_datamanager.errors import Forbidden, OutcomeUnknown, Unreachable
+from git_datamanager.errors import Forbidden, Unreachable
 from git_datamanager.storage.base import (
     ANYTHING,
     Advance,
     Capabilities,
     Examination,
     Expect,
+    Meter,
     Presentation,
+    ResumeBook,
     Stat,
     StorageAdapter,
     no_advance,
 )
+from git_datamanager.storage.patience import Fraction, Patience, again, random_fraction
 
 T = TypeVar("T")
-_random = random.SystemRandom().random
 
 
 class Wrapper:
@@ -51,10 +53,12 @@ class Wrapper:
         sha256: str | None = None,
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
+        book: ResumeBook | None = None,
     ) -> Stat:
         return self.inner.write_object(
-            key, source, size, expect=expect, sha256=sha256, presentation=presentation, advance=advance
-        )
+            key, source, size,
+            expect=expect, sha256=sha256, presentation=presentation, advance=advance, book=book,
+        )  # fmt: skip
 
     def copy_object(
         self,
@@ -117,11 +121,7 @@ class ReadOnly(Wrapper):
 
 
 class Retrying(Wrapper):
-    """Tries again what failed as Unreachable; never a write whose outcome is unknown.
-
-    The pause before the n-th new try is random between 0 and `base * 2**n` seconds, at most `longest`
-    (full jitter: many clients that failed together do not come back together).
-    """
+    """Tries again what failed as Unreachable (patience.py); never a write whose outcome is unknown."""
 
     def __init__(
         self,
@@ -131,12 +131,10 @@ class Retrying(Wrapper):
         base: float = 0.5,
         longest: float = 20.0,
         sleep: Callable[[float], None] = time.sleep,
-        fraction: Callable[[], float] = _random,
+        fraction: Fraction = random_fraction,
     ) -> None:
         super().__init__(inner)
-        self._tries = tries
-        self._base = base
-        self._longest = longest
+        self._patience = Patience(tries, base, longest)
         self._sleep = sleep
         self._fraction = fraction
 
@@ -165,16 +163,18 @@ class Retrying(Wrapper):
         sha256: str | None = None,
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
+        book: ResumeBook | None = None,
     ) -> Stat:
         """Tried again only where `source` can be rewound to where it was."""
         again = source.seekable()
         begin = source.tell() if again else 0
-        meter = _Meter(advance)
+        meter = Meter(advance)
 
         def write() -> Stat:
             return self.inner.write_object(
-                key, source, size, expect=expect, sha256=sha256, presentation=presentation, advance=meter.add
-            )
+                key, source, size,
+                expect=expect, sha256=sha256, presentation=presentation, advance=meter, book=book,
+            )  # fmt: skip
 
         def rewind() -> None:
             source.seek(begin)
@@ -192,7 +192,7 @@ class Retrying(Wrapper):
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
     ) -> Stat | None:
-        meter = _Meter(advance)
+        meter = Meter(advance)
 
         def copy() -> Stat | None:
             return self.inner.copy_object(
@@ -201,7 +201,7 @@ class Retrying(Wrapper):
                 key,
                 source_etag=source_etag,
                 presentation=presentation,
-                advance=meter.add,
+                advance=meter,
             )
 
         return self._again(copy, meter.take_back)
@@ -209,7 +209,7 @@ class Retrying(Wrapper):
     def list_objects(self, prefix: str) -> Iterator[Stat]:
         """After a failure the listing starts anew behind the last key that was handed out."""
         last = ""
-        for attempt in range(self._tries):
+        for attempt in itertools.count():
             try:
                 for stat in self.inner.list_objects(prefix):
                     if stat.key > last:
@@ -217,7 +217,10 @@ class Retrying(Wrapper):
                         last = stat.key
                 return
             except Unreachable as error:
-                self._pause(attempt, error)
+                pause = self._patience.pause(attempt, error, self._fraction())
+                if pause is None:
+                    raise
+            self._sleep(pause)
 
     def delete_object(self, key: str, *, expect: Expect = ANYTHING) -> None:
         self._again(lambda: self.inner.delete_object(key, expect=expect))
@@ -232,35 +235,4 @@ class Retrying(Wrapper):
         return self._again(self.inner.examine)
 
     def _again(self, act: Callable[[], T], before_next: Callable[[], None] = lambda: None) -> T:
-        attempt = 0
-        while True:
-            try:
-                return act()
-            except OutcomeUnknown:
-                raise
-            except Unreachable as error:
-                self._pause(attempt, error)
-            before_next()
-            attempt += 1
-
-    def _pause(self, attempt: int, error: Unreachable) -> None:
-        """Wait before the next try; raise `error` where there is none."""
-        if attempt + 1 >= self._tries:
-            raise error
-        self._sleep(min(self._longest, self._base * 2**attempt) * self._fraction())
-
-
-class _Meter:
-    """Counts what was reported, so that it can be taken back."""
-
-    def __init__(self, advance: Advance) -> None:
-        self._advance = advance
-        self._total = 0
-
-    def add(self, count: int) -> None:
-        self._total += count
-        self._advance(count)
-
-    def take_back(self) -> None:
-        if self._total:
-            self.add(-self._total)
+        return again(act, self._patience, before_next=before_next, sleep=self._sleep, fraction=self._fraction)

@@ -24,9 +24,11 @@ from git_datamanager.errors import (
 )
 from git_datamanager.storage import s3multipart
 from git_datamanager.storage.base import ABSENT, Capabilities, Presentation, matching
+from git_datamanager.storage.patience import Busy
 from git_datamanager.storage.s3 import Login, S3Store
 from git_datamanager.storage.s3bucket import quoted
 from git_datamanager.storage.s3request import MIB, Sizes
+from git_datamanager.storage.traffic import TRAFFIC, ByteBudget
 from git_datamanager.storage.wrappers import Retrying
 from tests.s3server import KEYS
 from tests.storage.contract import DATA, KEY, StoreContract, get, put, sha256
@@ -170,9 +172,10 @@ class TestInParts:
                     held -= 1
 
         monkeypatch.setattr(s3multipart.Upload, "send", counted)
-        monkeypatch.setattr(s3multipart, "MEMORY", 15 * MIB)
+        monkeypatch.setattr(TRAFFIC, "memory", ByteBudget(10 * MIB))
         put_big(store)
         assert most <= 2
+        assert TRAFFIC.memory.lent == 0
 
 
 class TestCopies:
@@ -343,7 +346,7 @@ class TestErrors:
             (401, "Unauthorized", NoCredentials),
             (404, "NoSuchKey", ObjectMissing),
             (404, "NoSuchBucket", NotFound),
-            (503, "SlowDown", Unreachable),
+            (503, "SlowDown", Busy),
             (500, "InternalError", Unreachable),
             (599, "Whatever", Unreachable),
             (400, "InvalidArgument", DataError),
