@@ -6,7 +6,7 @@ aside under an id.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,14 +63,15 @@ class Folders:
     def path(self, name: str) -> Path:
         return self.top.joinpath(*check_name(name).split("/"))
 
-    def look(self, name: str, *, rehash: bool = False) -> Seen | None:
-        """What the folder holds; None where there is none. Hashed is what stat says has changed.
+    def look(self, name: str, *, rehash: bool = False, calm: bool = False) -> Seen | None:
+        """What the folder holds; None where there is none. Hashed is what stat says has changed. With
+        `calm` the instant is waited out in which a change would go unseen.
 
         Raises Forbidden where something else stands there, or the way there is not ours.
         """
         check_name(name)
         try:
-            look = scan(self.top, name)
+            look = (scan_calm if calm else scan)(self.top, name)
         except NotFound:
             return None
         known = self.states.get(name)
@@ -83,19 +84,25 @@ class Folders:
     def _read(self, name: str, look: Look, known: Recorded | None, before: Recorded | None) -> Seen:
         """Hash what changed and record it; None for what it holds where that cannot be said."""
         try:
-            found = digests(self.path(name), look, _known(known, look), keep=None)
+            digest_of = known.digests_for(look, kept=False) if known else [None] * len(look)
+            found = digests(self.path(name), look, digest_of, keep=None)
             listing = _listing(look, found)
             own = Oid(tree.digest_of(listing).hex())
         except (DataError, UnicodeEncodeError):
             return Seen(look, None, None)
         oid = before.vouched if before and before.vouched and own == before.picked else own
-        self._put(name, look, found, oid, before)
+        kept = before.digests_for(look, kept=True) if before else [None] * len(look)
+        self._put(name, look, found, oid, before, bytes([digest is not None for digest in kept]))
         return Seen(look, oid, listing)
 
-    def _put(self, name: str, look: Look, found: bytes, oid: Oid, before: Recorded | None) -> None:
+    def _put(
+        self, name: str, look: Look, found: bytes, oid: Oid, before: Recorded | None, kept: bytes
+    ) -> None:
         vouched, picked = (before.vouched, before.picked) if before else (None, None)
         globs = before.globs if before else ()
-        self.states.put(name, recorded(look, found, oid, vouched=vouched, picked=picked, globs=globs))
+        self.states.put(
+            name, recorded(look, found, oid, kept=kept, vouched=vouched, picked=picked, globs=globs)
+        )
 
     def capture(self, name: str, *, advance: Advance = lambda _: None) -> Captured:
         """Read the folder to make it a version; its bytes go into packs and the cache on the way.
@@ -108,12 +115,12 @@ class Folders:
         raise_refused(name, look)
         _check_names(name, look)
         known = self.states.get(name)
-        found = digests(
-            self.path(name), look, _known(known, look), keep=(self.packs, self.cache), advance=advance
-        )
+        digest_of = known.digests_for(look, kept=True) if known else [None] * len(look)
+        keep = (self.packs, self.cache)
+        found = digests(self.path(name), look, digest_of, keep=keep, advance=advance)
         listing = _listing(look, found)
         oid = Oid(tree.digest_of(listing).hex())
-        self._put(name, look, found, oid, known)
+        self._put(name, look, found, oid, known, bytes([1]) * len(look))
         return Captured(look, listing, oid, listing.size)
 
     def vouch(self, name: str, oid: Oid) -> None:
@@ -128,10 +135,6 @@ class Folders:
             with path.open("xb") as file:
                 file.writelines(tree.blocks(listing))
             self.cache.adopt(path, oid)
-
-
-def _known(record: Recorded | None, look: Look) -> Sequence[bytes | None]:
-    return record.digests_for(look) if record else [None] * len(look)
 
 
 def _listing(look: Look, found: bytes) -> Listing:

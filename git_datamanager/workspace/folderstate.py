@@ -44,6 +44,8 @@ class Recorded:
     facts: "array[int]"
     digests: bytes
     executable: bytes
+    kept: bytes
+    """Per member 1 where `add` or a pull made sure of its bytes, 0 where it was only looked at."""
 
     def holds(self, look: Look) -> bool:
         """Nothing was touched since, by stat alone."""
@@ -55,8 +57,9 @@ class Recorded:
         paths = self.blob.decode(errors="surrogateescape").split("\0") if self.blob else []
         return Listing(paths, self.facts[::FACTS], self.digests, self.executable)
 
-    def digests_for(self, look: Look) -> list[bytes | None]:
-        """For each file of a look its digest, where its facts are those recorded."""
+    def digests_for(self, look: Look, *, kept: bool) -> list[bytes | None]:
+        """For each file of a look its digest, where its facts are those recorded; with `kept` only where
+        its bytes were made sure of."""
         listing, facts, n, count = self.listing, self.facts, 0, len(self.listing.paths)
         found: list[bytes | None] = []
         for position, path in enumerate(look.paths):
@@ -65,7 +68,7 @@ class Recorded:
             at = position * FACTS
             same = n < count and listing.paths[n] == path
             same = same and facts[n * FACTS : n * FACTS + FACTS] == look.facts[at : at + FACTS]
-            found.append(listing.digest(n) if same else None)
+            found.append(listing.digest(n) if same and (self.kept[n] or not kept) else None)
         return found
 
 
@@ -79,6 +82,7 @@ def recorded(
     digests: bytes,
     oid: Oid,
     *,
+    kept: bytes,
     vouched: Oid | None = None,
     picked: Oid | None = None,
     globs: Sequence[str] = (),
@@ -87,9 +91,8 @@ def recorded(
     facts = array("q", look.facts)
     for n in look.unsafe():
         facts[n * FACTS + FACTS - 1] = _NEVER
-    return Recorded(
-        oid, vouched, picked, tuple(globs), joined(look.paths), facts, digests, bytes(look.executable)
-    )
+    blob, modes = joined(look.paths), bytes(look.executable)
+    return Recorded(oid, vouched, picked, tuple(globs), blob, facts, digests, modes, kept)
 
 
 class FolderStates:
@@ -134,7 +137,7 @@ class FolderStates:
 
 
 def _encoded(name: str, record: Recorded) -> list[bytes]:
-    body = [record.blob, record.facts.tobytes(), record.digests, record.executable]
+    body = [record.blob, record.facts.tobytes(), record.digests, record.executable, record.kept]
     check = 0
     for block in body:
         check = zlib.crc32(block, check)
@@ -162,7 +165,7 @@ def _parsed(data: bytes, name: str) -> Recorded | None:
     if (header["name"], header["order"]) != (name, sys.byteorder) or zlib.crc32(body) != header["check"]:
         return None
     ends = [size, size + count * FACTS * _NUMBER]
-    ends += [ends[1] + count * DIGEST, ends[1] + count * DIGEST + count]
+    ends += [ends[1] + count * DIGEST + column * count for column in range(3)]
     if len(body) != ends[-1]:
         return None
     facts = array("q")
@@ -175,5 +178,6 @@ def _parsed(data: bytes, name: str) -> Recorded | None:
         bytes(body[: ends[0]]),
         facts,
         bytes(body[ends[1] : ends[2]]),
-        bytes(body[ends[2] :]),
+        bytes(body[ends[2] : ends[3]]),
+        bytes(body[ends[3] :]),
     )
