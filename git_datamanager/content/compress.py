@@ -10,6 +10,7 @@ LEVEL = 3
 WINDOW_LOG_READ = 27
 """128 MiB: what `zstd --ultra --long=27` writes is still read."""
 _CHUNK = 1 << 20
+_READ = 128 << 10  # what follows a frame is copied: frames of a few bytes must not make that dear
 _SAMPLES, _SAMPLE = 16, 16 << 10  # 256 KiB: a few milliseconds
 
 
@@ -82,7 +83,7 @@ def decompressed(source: BinaryIO, size: int) -> Iterator[bytes]:
     left, waiting, frame = size, b"", None
     while True:
         if not waiting and (frame is None or frame.needs_input):
-            waiting = source.read(_CHUNK)
+            waiting = source.read(_READ)
             if not waiting:
                 break
         frame = frame or library.ZstdDecompressor(options=bounds)

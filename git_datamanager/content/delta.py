@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from git_datamanager.content import varint
 from git_datamanager.content.cuts import Rule
-from git_datamanager.content.groups import END, GROUP, MOST_LITERALS, Decoder, Draft, Source
+from git_datamanager.content.groups import END, GROUP, Decoder, Draft, Source
 from git_datamanager.content.matches import NEW, Base, Stretch, rule_of, stretches
 from git_datamanager.content.spans import newer
 from git_datamanager.errors import Corrupt
@@ -23,6 +23,7 @@ _HEADER = struct.Struct("<8sHBBI32sQ32sQ")
 # Up to that many bytes of a base: level, bytes of literals per group. The prefix serves best when it is
 # short: all of a base as prefix made deltas of 2 MiB 1 % smaller, some of 8 MiB many times larger.
 _GRADES = ((8 << 20, 12, 1 << 20), (64 << 20, 9, 256 << 10), (varint.MAX, 3, 256 << 10))
+_UNAIDED = 2 << 20  # bytes of literals per group where there is no prefix
 _LITTLE = 256 << 10  # what stands between two neighbours is taken as it is, up to so much
 _SLACK = 16 << 10
 THREADS = 2
@@ -100,7 +101,7 @@ class _Composer:
         self._base = base
         self.level, self._frame = next(grade[1:] for grade in _GRADES if base.size <= grade[0])
         if base.file is None:
-            self._frame = MOST_LITERALS
+            self._frame = _UNAIDED
         self._draft = Draft(0)
 
     def _full(self) -> bool:

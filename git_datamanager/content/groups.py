@@ -168,6 +168,8 @@ class Decoder:
         packed = source.frame(MOST_LITERALS)
         prefix, at = self._dictionary(plan)
         what = "new content in a delta"
+        if prefix and not packed:
+            raise Corrupt("a delta has a dictionary and nothing that needs it")
         literals = memoryview(
             zstd.unpacked(packed, limit=MOST_LITERALS, prefix=prefix, what=what) if packed else b""
         )
