@@ -15,6 +15,8 @@ class Kind(StrEnum):
     """`size` bytes of `name` are going to move."""
     ADVANCE = "advance"
     """`size` bytes of `name` have moved (negative: a part is sent again)."""
+    PRESENT = "present"
+    """`size` bytes of `name` were where they should be already: an earlier run had moved them."""
     DONE = "done"
     """`name` is finished."""
     NOTE = "note"
@@ -48,29 +50,61 @@ def note(progress: Progress, text: str) -> None:
     progress(Event(Kind.NOTE, text=text))
 
 
-def mover(progress: Progress, name: str) -> Callable[[int], None]:
-    """Tells how many bytes of `name` have moved; stops the transfer once somebody pressed Ctrl-C."""
-    stop = STOP.get()
+class Mover:
+    """An `advance`: tells how many bytes of `name` have moved, or (`present`) need not; stops the transfer
+    once somebody pressed Ctrl-C."""
 
-    def advance(size: int) -> None:
-        if stop is not None and stop.is_set():
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._name = name
+        self._stop = STOP.get()
+
+    def __call__(self, size: int) -> None:
+        self._tell(Kind.ADVANCE, size)
+
+    def present(self, size: int) -> None:
+        self._tell(Kind.PRESENT, size)
+
+    def _tell(self, kind: Kind, size: int) -> None:
+        if self._stop is not None and self._stop.is_set():
             raise KeyboardInterrupt
-        progress(Event(Kind.ADVANCE, name, size))
+        self._progress(Event(kind, self._name, size))
 
-    return advance
+
+def mover(progress: Progress, name: str) -> Mover:
+    """Tells how many bytes of `name` have moved; stops the transfer once somebody pressed Ctrl-C."""
+    return Mover(progress, name)
+
+
+def already(advance: Callable[[int], None], size: int) -> None:
+    """Tell of bytes that need not move. An `advance` may have a `present` for them, and then knows how fast
+    the others move."""
+    getattr(advance, "present", advance)(size)
 
 
 class Tally:
-    """An `advance` that can be taken back, where what it counted was for nothing."""
+    """An `advance` that can be taken back, where what it counted was for nothing. For several threads."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
-        self._count = 0
+        self._moved = self._present = 0
+        self._lock = threading.Lock()
 
     def __call__(self, size: int) -> None:
-        self._count += size
+        with self._lock:
+            self._moved += size
         self._advance(size)
 
+    def present(self, size: int) -> None:
+        with self._lock:
+            self._present += size
+        already(self._advance, size)
+
     def take_back(self) -> None:
-        count, self._count = self._count, 0
-        self._advance(-count)
+        with self._lock:
+            moved, present = self._moved, self._present
+            self._moved = self._present = 0
+        if moved:
+            self._advance(-moved)
+        if present:
+            already(self._advance, -present)

@@ -75,6 +75,7 @@ def sweep(folder: Path, *, age: float = 0) -> None:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     """A process of this machine has this id."""
     try:
         os.kill(pid, 0)
@@ -148,6 +149,40 @@ def reflink(source_fd: int, target_fd: int) -> bool:
         if error.errno in (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS):
             return False
         raise
+    return True
+
+
+def copy_cheaply(source: BinaryIO, target: BinaryIO) -> None:
+    """Append all of a file to the empty `target`: shared blocks, else copied by the kernel, else by us."""
+    size, done = os.fstat(source.fileno()).st_size, 0
+    if size == 0 or reflink(source.fileno(), target.fileno()):
+        return
+    if hasattr(os, "copy_file_range"):
+        try:  # at places of our own: a buffered file does not see the descriptor's move
+            while count := os.copy_file_range(source.fileno(), target.fileno(), 1 << 30, done, done):
+                done += count
+            return
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+    copy_stream(source, target, lambda _: None)
+    target.flush()
+
+
+def link_open(fd: int, path: Path) -> bool:
+    """Give an open file another name; False where the system or the file system cannot (Linux can, within
+    one file system)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    folder = os.open(path.parent, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
+    try:  # With a folder given Python calls linkat, which follows the link that /proc is made of.
+        os.link(f"/proc/self/fd/{fd}", path.name, dst_dir_fd=folder, follow_symlinks=True)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EPERM, errno.ENOENT, errno.EOPNOTSUPP, errno.EMLINK):
+            return False
+        raise
+    finally:
+        os.close(folder)
     return True
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from git_datamanager import fsio
 from git_datamanager.errors import Corrupt, Forbidden, ObjectMissing, PreconditionFailed
+from git_datamanager.events import Tally, already
 from git_datamanager.model.layout import object_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.storage import download
@@ -19,12 +20,10 @@ from git_datamanager.storage.base import (
     Advance,
     Capabilities,
     Expect,
-    Meter,
     Presentation,
     ResumeBook,
     Stat,
     StorageAdapter,
-    already,
     matching,
     no_advance,
 )
@@ -125,7 +124,7 @@ class ObjectStore:
         """
         key = key or object_key(oid)
         if download.pays(self.adapter, size) and target.seekable():
-            begin, meter = target.tell(), Meter(advance)
+            begin, meter = target.tell(), Tally(advance)
             try:
                 with closing(self._blocks(self.look(oid, size, key))) as blocks:
                     return _checked(blocks, target, oid, size, meter, self.role)

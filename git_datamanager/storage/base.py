@@ -5,7 +5,6 @@ A store knows nothing of manifests and trusts nobody; bytes are verified one lay
 Specification: docs/spec/store-v1.md.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,37 +16,6 @@ Advance = Callable[[int], None]
 
 def no_advance(_: int) -> None:
     """The Advance of somebody who does not watch."""
-
-
-def already(advance: Advance, count: int) -> None:
-    """Tell of bytes that need not move, being where they should be: an Advance may have a `present` for
-    them, and then knows how fast the others move."""
-    getattr(advance, "present", advance)(count)
-
-
-class Meter:
-    """An Advance that can take back what it was told."""
-
-    def __init__(self, advance: Advance) -> None:
-        self._advance = advance
-        self._total = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, count: int) -> None:
-        self._count(count)
-        self._advance(count)
-
-    def present(self, count: int) -> None:
-        self._count(count)
-        already(self._advance, count)
-
-    def _count(self, count: int) -> None:
-        with self._lock:
-            self._total += count
-
-    def take_back(self) -> None:
-        if self._total:
-            self(-self._total)
 
 
 class Stat(NamedTuple):

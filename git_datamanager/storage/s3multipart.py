@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from git_datamanager.errors import DataError, OutcomeUnknown, PreconditionFailed
+from git_datamanager.events import already
 from git_datamanager.storage import s3body, s3request
-from git_datamanager.storage.base import ANYTHING, Advance, Begun, Expect, Presentation, Stat, already
+from git_datamanager.storage.base import ANYTHING, Advance, Begun, Expect, Presentation, Stat
 from git_datamanager.storage.patience import Patience, again
 from git_datamanager.storage.s3bucket import Bucket
 from git_datamanager.storage.s3errors import NotKnown

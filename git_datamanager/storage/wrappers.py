@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import BinaryIO, TypeVar
 
 from git_datamanager.errors import Forbidden, Unreachable
+from git_datamanager.events import Tally
 from git_datamanager.storage.base import (
     ANYTHING,
     Advance,
     Capabilities,
     Examination,
     Expect,
-    Meter,
     Presentation,
     ResumeBook,
     Stat,
@@ -168,7 +168,7 @@ class Retrying(Wrapper):
         """Tried again only where `source` can be rewound to where it was."""
         again = source.seekable()
         begin = source.tell() if again else 0
-        meter = Meter(advance)
+        meter = Tally(advance)
 
         def write() -> Stat:
             return self.inner.write_object(
@@ -192,7 +192,7 @@ class Retrying(Wrapper):
         presentation: Presentation | None = None,
         advance: Advance = no_advance,
     ) -> Stat | None:
-        meter = Meter(advance)
+        meter = Tally(advance)
 
         def copy() -> Stat | None:
             return self.inner.copy_object(

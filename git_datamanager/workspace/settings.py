@@ -33,6 +33,8 @@ KEYS = (
     Key("data.cache", "auto"),
     Key("data.cacheSize", "10g"),
     Key("data.encoding", "auto", tracked=True),
+    Key("data.memory", "256m"),
+    Key("data.bandwidth", "0"),
     Key("data.dotenv"),
     Key("data.maxBlobSize", "10m", tracked=True),
     Key("data.grace", "14", tracked=True),
