@@ -55,7 +55,8 @@ class Upload:
     def held(self, part: Part, data: bytearray) -> Sent | None:
         """The part as it stands in the store, where its digest is that of these bytes."""
         standing = self.standing.get(part.number)
-        return s3request.sent_before(standing, data) if standing is not None else None
+        known = s3request.sent_before(standing, data) if standing is not None else None
+        return None if known is None else {"PartNumber": part.number, **known}
 
     def copy(
         self, part: Part, source: dict[str, Any], etag: str, *, is_whole: bool = False
