@@ -140,28 +140,44 @@ class _Replacement:
 
     def run(self, target: Listing, provide: Provide, record: Callable[[Built], None]) -> str | None:
         place_name, new = folderleft.begin(self._parent, self._leaf)
-        switched = False
         try:
-            with self._old_handle() as old:
-                there = (self._standing, old) if self._standing and old else None
-                built = build(new, target, there, provide)
-                flush(new, target.paths, len(target))
-                if self._standing is not None and old is not None:
-                    self._preserve(self._standing, old, target, built)
-                    self._check_unchanged(self._standing, old)
-            self._switch(place_name)
-            switched = True
+            built = self._switch_in(place_name, new, target, provide)
+        except BaseException:
+            self._abandon(place_name, new)
+            raise
         finally:
-            if not switched:
-                folderleft.dismantle(new, lambda *_: True, self._aside)
-                new.close()
-                folderleft.finish(self._parent, place_name)
-        new.close()
+            new.close()
         self._take_apart(place_name, built)
         for oid in self._saved:
             self._folders.cache.seal(oid)
         record(built)
         return self._aside.entry
+
+    def _switch_in(self, place_name: str, new: Handle, target: Listing, provide: Provide) -> Built:
+        with self._old_handle() as old:
+            there = (self._standing, old) if self._standing and old else None
+            built = build(new, target, there, provide)
+            flush(new, target.paths, len(target))
+            if self._standing is not None and old is not None:
+                try:
+                    self._preserve(self._standing, old, target, built)
+                except FileNotFoundError as error:
+                    raise self._changed() from error
+                self._check_unchanged(self._standing, old)
+        self._switch(place_name)
+        return built
+
+    def _abandon(self, place_name: str, new: Handle) -> None:
+        """Remove the new folder if it still stands aside: what failed may have been what follows the
+        switch. Then the old one stands aside, and is left to the next command."""
+        place = self._parent.below(place_name)
+        try:
+            if not place.exists(NEW) or place.stat(NEW).st_ino != new.own().st_ino or place.exists(OLD):
+                return
+        finally:
+            place.close()
+        folderleft.dismantle(new, lambda *_: True, self._aside)
+        folderleft.finish(self._parent, place_name)
 
     @contextmanager
     def _old_handle(self) -> Iterator[Handle | None]:
@@ -238,12 +254,19 @@ class _Replacement:
             elif exchange(place, NEW, self._parent, self._leaf):
                 self._check_switched(place, self._standing)
             else:
-                self._parent.rename(self._leaf, place, OLD)
-                place.rename(NEW, self._parent, self._leaf)
+                self._switch_by_two_renames(place)
             place.fsync()
             self._parent.fsync()
         finally:
             place.close()
+
+    def _switch_by_two_renames(self, place: Handle) -> None:
+        self._parent.rename(self._leaf, place, OLD)
+        try:
+            place.rename(NEW, self._parent, self._leaf)
+        except OSError:
+            place.rename(OLD, self._parent, self._leaf)
+            raise
 
     def _check_switched(self, place: Handle, standing: Standing) -> None:
         """What came out is what was looked at; else the two trade their names again."""

@@ -127,7 +127,7 @@ class Folders:
         """Git data stands for these bytes: it made them a version."""
         self.states.vouch(name, oid)
 
-    def listing_bytes(self, listing: Listing, oid: Oid) -> None:
+    def keep_listing(self, listing: Listing, oid: Oid) -> None:
         """Keep the listing itself in the cache, under its oid."""
         if self.cache.has(oid):
             return
