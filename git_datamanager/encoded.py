@@ -5,7 +5,7 @@ ones. docs/design/encodings.md.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -114,11 +114,28 @@ def fetch(
     advance: Advance = no_advance,
 ) -> None:
     """Write the verified plain bytes to `target`. Raises Corrupt, ObjectMissing, PreconditionFailed."""
+    _checked(store, one, oid, size, base, target.write, advance)
+
+
+def check(store: ObjectStore, one: Form, oid: Oid, size: int, base: BinaryIO | None) -> None:
+    """Decode a form and hash the result. Raises Corrupt, ObjectMissing, PreconditionFailed."""
+    _checked(store, one, oid, size, base, len, no_advance)
+
+
+def _checked(
+    store: ObjectStore,
+    one: Form,
+    oid: Oid,
+    size: int,
+    base: BinaryIO | None,
+    take: Callable[[bytes], object],
+    advance: Advance,
+) -> None:
     digest = hashlib.sha256()
     with reading(store, one, oid, size, base, advance=advance) as body:
         while block := body.read(fsio.BLOCK):
             digest.update(block)
-            target.write(block)
+            take(block)
     if digest.hexdigest() != oid.hex:
         raise Corrupt(f"{store.role}: {one.key} does not rebuild {oid.short}: it gives other bytes")
 

@@ -33,6 +33,15 @@ def document(report: Report, *, dry_run: bool) -> dict[str, Any]:
         "restored": [
             {"name": name, "error": str(error) if error else None} for name, error in report.restored
         ],
+        "compacted": [
+            {
+                "name": c.name,
+                "version": c.version.name,
+                "size": c.size,
+                "error": str(c.error) if c.error else None,
+            }
+            for c in report.compacted
+        ],
     }
 
 
@@ -55,7 +64,11 @@ def show(report: Report) -> None:
     for name, error in report.restored:
         if error is None:
             render.result(f"{render.clean(name)}  restored from the trash")
-    if not report.entries and not report.deleted and not report.restored:
+    for one in report.compacted:
+        if one.error is None:
+            said = "stays whole" if one.size is None else f"a delta of {render.size(one.size)}"
+            render.result(f"{render.clean(one.name)}  {one.version.name}  {said}")
+    if not any((report.entries, report.deleted, report.restored, report.compacted)):
         render.note(f"nothing is pending on {report.branch}")
     if report.commit is not None:
         where = report.branch if report.finalized == "commit" else BOT_BRANCH
@@ -93,6 +106,7 @@ def headline(report: Report) -> str:
     words = [f"{n} {result}" for result, n in counts.items() if n]
     words += [f"{len(report.deleted)} deleted"] if report.deleted else []
     words += [f"{len(report.restored)} restored"] if report.restored else []
+    words += [f"{len(report.compacted)} compacted"] if report.compacted else []
     sign = "❌" if report.failures else "✅"
     return f"{sign} git data publish: {', '.join(words) or 'nothing to do'}"
 

@@ -19,10 +19,14 @@ class Bases:
     """Opens the versions of a dataset: this clone's own bytes, then the plain objects of the stores, read
     by ranges, then what their encoded forms give, in a temporary file."""
 
-    def __init__(self, manager: DataManager, dataset: Dataset, roles: Sequence[str]) -> None:
+    def __init__(
+        self, manager: DataManager, dataset: Dataset, roles: Sequence[str], *, has_local: bool = True
+    ) -> None:
+        """Without `has_local` what this clone has does not count: only what is stored proves a store."""
         self._manager = manager
         self._dataset = dataset
         self._roles = roles
+        self._has_local = has_local
         self._sizes = {v.oid: v.size for v in dataset.versions}
 
     def is_local(self, oid: Oid) -> bool:
@@ -31,7 +35,7 @@ class Bases:
     @contextmanager
     def opened(self, oid: Oid, depth: int = DEEPEST) -> Iterator[BinaryIO]:
         """A file to read anywhere. Raises ObjectMissing where the bytes are nowhere."""
-        own = local.source(self._manager, self._dataset.name, oid)
+        own = local.source(self._manager, self._dataset.name, oid) if self._has_local else None
         if own is not None:
             with own() as file:
                 yield file
@@ -48,6 +52,7 @@ class Bases:
             return
         with self._manager.cache.new_file() as path, path.open("w+b") as file:
             self._rebuild(oid, size, file, depth)
+            file.seek(0)
             yield file
 
     def _holder(self, oid: Oid, size: int) -> ObjectStore | None:
@@ -118,6 +123,12 @@ class Bases:
             else:
                 return one
         raise first or ObjectMissing(f"{store.role} ({store.url}) holds no form of {oid}")
+
+    def check(self, store: ObjectStore, one: encoded.Form, oid: Oid, size: int) -> None:
+        """Rebuild the bytes and keep nothing. Raises Corrupt, ObjectMissing."""
+        with ExitStack() as stack:
+            base = stack.enter_context(self.opened(one.encoding.base)) if one.encoding.base else None
+            encoded.check(store, one, oid, size, base)
 
     def from_form(
         self,

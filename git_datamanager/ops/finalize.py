@@ -13,7 +13,7 @@ from git_datamanager.errors import Conflict, DataError, ManifestError
 from git_datamanager.events import note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
-from git_datamanager.model.manifest import FILE_NAME, Manifest
+from git_datamanager.model.manifest import FILE_NAME, Manifest, Version
 from git_datamanager.ops.branch import BOT_BRANCH, Branch, Push, commit_manifest, readable
 from git_datamanager.ops.host import host_from_environment
 from git_datamanager.workspace.journal import utc_now
@@ -49,6 +49,7 @@ def finalize(
     tip: str,
     confirmed: Mapping[str, evolve.Publication],
     mode: str,
+    kept: evolve.Kept = evolve.AS_BEFORE,
 ) -> Outcome:
     """Record what this run has seen; recomputed from the tip before every push.
 
@@ -61,7 +62,7 @@ def finalize(
             time.sleep(random.uniform(0, min(0.2 * 2**attempt, 10)))  # noqa: S311 - jitter
             tip = place.fetch()
         before = manager.manifests.at(tip)
-        after = evolve.finalize(before, confirmed, utc_now())
+        after = evolve.finalize(before, confirmed, utc_now(), kept)
         if after == before:
             place.catch_up(tip)
             return Outcome(Finalized.NOTHING)
@@ -114,11 +115,14 @@ def _is_same(manager: DataManager, standing: str, tip: str, after: Manifest) -> 
 
 
 def _timeless(manifest: Manifest) -> Manifest:
-    """Without the times of publishing and deleting, in which two runs differ."""
+    """Without the times of publishing, compacting and deleting, in which two runs differ."""
     return manifest.with_datasets(
-        replace(d, versions=tuple(replace(v, published=None, deleted=None) for v in d.versions))
-        for d in manifest
+        replace(d, versions=tuple(_without_times(v) for v in d.versions)) for d in manifest
     )
+
+
+def _without_times(version: Version) -> Version:
+    return replace(version, published=None, compacted=version.compacted and "then", deleted=None)
 
 
 def _request_body(changes: list[str]) -> str:
@@ -149,10 +153,14 @@ def _subject(changes: list[str]) -> str:
 
 def _changes(before: Manifest, after: Manifest) -> list[str]:
     """One line per entry that changed its state."""
-    old = {v.id: v.state for _, v in before.entries()}
-    lines = [
-        f"{'publish' if v.state.is_live else 'delete'} {d.name} {v.name}"
-        for d, v in after.entries()
-        if v.state is not old[v.id]
-    ]
+    old = {v.id: v for _, v in before.entries()}
+    lines = [f"{what} {d.name} {v.name}" for d, v in after.entries() if (what := _change(old[v.id], v))]
     return lines or ["settle the manifest"]
+
+
+def _change(old: Version, new: Version) -> str | None:
+    if new.state is not old.state:
+        return "publish" if new.state.is_live else "delete"
+    if (new.compacted is None) != (old.compacted is None):
+        return "compact" if new.compacted else "keep whole"
+    return None

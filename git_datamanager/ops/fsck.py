@@ -11,6 +11,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import trash_key
 from git_datamanager.model.manifest import Dataset, State, Version
 from git_datamanager.objects import ObjectStore
+from git_datamanager.ops import compacting
 from git_datamanager.ops.parallel import Job, run_all
 from git_datamanager.ops.select import select
 from git_datamanager.workspace.worktree import What
@@ -109,6 +110,8 @@ def _stored(manager: DataManager, dataset: Dataset, version: Version) -> Callabl
                 store = manager.store(place)
                 store.verify(version.oid, version.size, advance=mover(manager.progress, dataset.name))
             except ObjectMissing as error:
+                if place == "production" and version.compacted:
+                    return _chain(manager, store, dataset, version)
                 if place == "production" and _in_trash(store, version):
                     return Checked(place, name, Verdict.OK, "in the trash: the next publish brings it back")
                 first = first or Checked(place, name, Verdict.MISSING, str(error))
@@ -119,6 +122,16 @@ def _stored(manager: DataManager, dataset: Dataset, version: Version) -> Callabl
         return first or Checked(places[0], name, Verdict.MISSING)
 
     return check
+
+
+def _chain(manager: DataManager, store: ObjectStore, dataset: Dataset, version: Version) -> Checked:
+    """A compacted version is rebuilt from its deltas, and hashed."""
+    name = f"{dataset.name} {version.name}"
+    if compacting.rebuilds(manager, store, dataset, version):
+        return Checked("production", name, Verdict.OK, "compacted: rebuilt from its deltas")
+    if _in_trash(store, version):
+        return Checked("production", name, Verdict.WRONG_BYTES, "its deltas are damaged; the trash has it")
+    return Checked("production", name, Verdict.WRONG_BYTES, "compacted, and its deltas do not rebuild it")
 
 
 def _in_trash(store: ObjectStore, version: Version) -> bool:

@@ -19,11 +19,12 @@ from git_datamanager.model.layout import (
     receipt_of,
     trash_key,
 )
+from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.records import GcRecord, Receipt
 from git_datamanager.model.ulid import is_ulid, new_ulid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import deleting
+from git_datamanager.ops import compacting, deleting
 from git_datamanager.ops.branch import find_branch
 from git_datamanager.ops.deleting import DAY, Asked, Item, Removal, Run, Trouble
 from git_datamanager.ops.promote import actor
@@ -137,10 +138,11 @@ class _Gc:
         roots, named = self._named()
         old, young = self._aged(trash)
         there = {i.oid for i in objects}
-        last_copies = [i for i in old if i.oid in named and i.oid not in there]
-        to_move = [i for i in objects if i.oid not in named]
+        small = roots.compacted
+        last_copies = [i for i in old if i.oid in named and i.oid not in there and i.oid not in small]
+        to_move = [i for i in objects if i.oid not in named or i.oid in small]
         anew = {i.oid for i in to_move}  # their copy in the trash is replaced: its grace only begins
-        purgeable = [i for i in old if i.oid not in named or i.oid in there]
+        purgeable = [i for i in old if i.oid not in named or i.oid in there or i.oid in small]
         to_purge = [i for i in purgeable if i.oid not in anew] if self._purge else []
         return _Plan(
             total=sum(i.size for i in (*objects, *trash)),
@@ -170,12 +172,13 @@ class _Gc:
             return done
         self._leave(plan.record)
         for chunk in deleting.in_chunks(plan.to_move):
-            copied = [i for i in chunk if run.aside(i, trash_key(i.oid), done)]
+            sound = [i for i in chunk if self._does_without(i, plan.roots, done)]
+            copied = [i for i in sound if run.aside(i, trash_key(i.oid), done)]
             free = self._still_free(copied)
             done.kept += [i for i in copied if i not in free]
             done.moved += [i for i in free if run.delete(i, done)]
         for chunk in deleting.in_chunks(plan.to_purge):
-            free = self._still_free(chunk)
+            free = [i for i in self._still_free(chunk) if self._does_without(i, plan.roots, done)]
             # Named again, and not under `objects/`: publish brings it back.
             gone = [i for i in chunk if i in free or self._is_good(i)]
             done.kept += [i for i in chunk if i not in gone]
@@ -193,9 +196,24 @@ class _Gc:
         documents.write(self.store.adapter, audit_key(record.id), record, ABSENT)
 
     def _still_free(self, some: Sequence[Item]) -> list[Item]:
-        """Those that still nothing names, by a new look at all refs."""
-        named = self._named()[1] if some else set()
-        return [i for i in some if i.oid not in named]
+        """Those that still nothing names, or needs plain, by a new look at all refs."""
+        if not some:
+            return []
+        roots, named = self._named()
+        return [i for i in some if i.oid not in named or i.oid in roots.compacted]
+
+    def _does_without(self, item: Item, roots: Roots, done: Removal) -> bool:
+        """What is compacted goes only once its chain was rebuilt in this very run, from what is stored."""
+        entry = roots.compacted.get(item.oid)
+        if entry is None or compacting.rebuilds(self._manager, self.store, *entry):
+            return True
+        name = f"{entry[0].name} {entry[1].name}"
+        error = Corrupt(
+            f"{name} is compacted, and its deltas do not rebuild it: its plain bytes stay",
+            hints=[f"git data compact {pasteable(entry[0].name)} --off   # once merged, plain again"],
+        )
+        done.troubles.append(Trouble(item.key, error))
+        return False
 
     def _is_good(self, item: Item) -> bool:
         try:
@@ -210,7 +228,7 @@ class _Gc:
         records = self._records()
         _demand_refs(roots, records, fewer=self._fewer_refs)
         remembered = _remembered(self._manager, roots, records)
-        return roots, roots.named | remembered | _vanished(self.store, roots)
+        return roots, roots.named | roots.bases | remembered | _vanished(self.store, roots)
 
     def _records(self) -> list[GcRecord]:
         """Those that earlier runs for this repository left, not too long ago, oldest first."""

@@ -13,7 +13,7 @@ from git_datamanager import fsio
 from git_datamanager.content.snapshot import LOGS
 from git_datamanager.errors import Conflict, DataError
 from git_datamanager.manager import DataManager
-from git_datamanager.model import evolve
+from git_datamanager.model import compaction, evolve
 from git_datamanager.model.evolve import Draft
 from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.model.names import check_name
@@ -79,6 +79,15 @@ def prune(
         after = manager.manifests.change(
             lambda m, _: evolve.prune_versions(m, full, keep, utc_now(), reason), dry_run=dry_run
         )
+    return Change(full, before.datasets[full], after.datasets[full])
+
+
+def compact(manager: DataManager, name: str, keep: int | None, *, dry_run: bool = False) -> Change:
+    """Ask for whole files of the newest `keep` versions only, deltas of the others; None for all whole."""
+    before = manager.manifests.current()
+    full = select.dataset_of(manager, before, name).name
+    with manager.journal.record("compact", full, {"keep": keep}):
+        after = manager.manifests.change(lambda m, _: compaction.ask(m, full, keep), dry_run=dry_run)
     return Change(full, before.datasets[full], after.datasets[full])
 
 

@@ -7,6 +7,7 @@ killed at any point ends in the same state.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from itertools import chain
@@ -17,12 +18,14 @@ from git_datamanager.errors import DataError, Denied, ObjectMissing, Unreachable
 from git_datamanager.events import Event, Kind, note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
+from git_datamanager.model.compaction import asked, compacted
 from git_datamanager.model.layout import LEASE, TRASH, object_of
 from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
 from git_datamanager.model.oid import Oid
+from git_datamanager.ops import compacting, promote, register
 from git_datamanager.ops import finalize as finalizing
-from git_datamanager.ops import promote, register
 from git_datamanager.ops.branch import Branch, find_branch
+from git_datamanager.ops.compacting import Compaction, compact, is_whole
 from git_datamanager.ops.explain import explained
 from git_datamanager.ops.finalize import Finalized, Outcome
 from git_datamanager.ops.parallel import Job, run_all
@@ -30,6 +33,7 @@ from git_datamanager.ops.promote import Live, Promotion
 from git_datamanager.ops.roots import tags
 from git_datamanager.ops.upload import Entry, pending_entries
 from git_datamanager.workspace.history import introductions
+from git_datamanager.workspace.journal import utc_now
 
 WAIT = 900.0
 """Seconds that a run stands in line for another one."""
@@ -72,15 +76,19 @@ class Report(NamedTuple):
     """Datasets whose bytes lay in the trash alone, and why one could not be brought back."""
     trouble: DataError | None = None
     """Why no pull request could be opened, where one is needed."""
+    compacted: Sequence[compacting.Outcome] = ()
+    """Versions whose plain bytes gave way to a delta, or came back."""
 
     @property
     def failures(self) -> list[tuple[str, DataError]]:
         entries = [(e.name, e.error) for e in self.entries if e.error is not None]
         lost = [(name, error) for name, error in self.restored if error is not None]
-        return entries + lost + ([("", self.trouble)] if self.trouble else [])
+        swollen = [(c.name, c.error) for c in self.compacted if c.error is not None]
+        return entries + lost + swollen + ([("", self.trouble)] if self.trouble else [])
 
 
-class _Work(NamedTuple):
+@dataclass(frozen=True)
+class _Work:
     """What a run did to the store."""
 
     tip: str
@@ -88,6 +96,11 @@ class _Work(NamedTuple):
     entries: list[EntryReport]
     confirmed: dict[str, evolve.Publication]
     restored: Sequence[tuple[str, DataError | None]] = ()
+    compaction: Compaction = field(default_factory=Compaction)
+
+    @property
+    def kept(self) -> evolve.Kept:
+        return evolve.Kept(self.compaction.deltas, self.compaction.plain)
 
 
 def publish(
@@ -117,7 +130,7 @@ def publish(
             return _report(place, _Work(tip, manifest, planned, {}), Outcome(Finalized.NONE))
         work = _work(manager, place, tip, manifest, wait=wait, single_writer=unsafe_single_writer)
         details["entries"] = {r.version.id: r.result for r in work.entries}
-        outcome = finalizing.finalize(manager, place, work.tip, work.confirmed, finalize)
+        outcome = finalizing.finalize(manager, place, work.tip, work.confirmed, finalize, work.kept)
         details["commit"] = outcome.commit
     return _report(place, work, outcome)
 
@@ -126,6 +139,7 @@ def _report(place: Branch, work: _Work, outcome: Outcome) -> Report:
     return Report(
         place.name, place.remote, work.tip, work.entries, _deletions(work.manifest),
         outcome.how, outcome.commit, outcome.request, work.restored, outcome.trouble,
+        work.compaction.outcomes,
     )  # fmt: skip
 
 
@@ -142,7 +156,7 @@ def _work(
     manager: DataManager, place: Branch, tip: str, manifest: Manifest, *, wait: float, single_writer: bool
 ) -> _Work:
     """Bring the bytes to production, under the lease; nothing where there is nothing to bring."""
-    if not pending_entries(manifest) and not _lost(manager, place, manifest):
+    if not (pending_entries(manifest) or asked(manifest) or _lost(manager, place, manifest)):
         return _Work(tip, manifest, [], {})
     with _leased(manager, wait=wait, single_writer=single_writer) as check:
         tip = place.fetch()  # somebody else may have been at work meanwhile
@@ -151,13 +165,17 @@ def _work(
             manager, manager.store("staging"), manager.store("production"), check, single_writer
         )
         register.register(manager, place.remote)
-        restored = promotion.restore(_lost(manager, place, manifest))
+        lost = _lost(manager, place, manifest)
+        restored = promotion.restore(lost)
         entries, confirmed = _publish_entries(promotion, pending_entries(manifest), tip)
-    return _Work(tip, manifest, entries, confirmed, restored)
+        compaction = compact(promotion, evolve.finalize(manifest, confirmed, utc_now()))
+        compaction.plain |= {oid for oid in lost if promotion.production.stat(oid, lost[oid][1].size)}
+    return _Work(tip, manifest, entries, confirmed, restored, compaction)
 
 
 def _lost(manager: DataManager, place: Branch, manifest: Manifest) -> dict[Oid, Entry]:
-    """What the tip or a tag reaches and `objects/` lacks, while the trash has it."""
+    """What the tip or a tag reaches and `objects/` lacks, while the trash has it; of what is compacted
+    only that whose chain has a gap."""
     try:
         production = manager.store("production")
         trashed = {object_of(s.key, TRASH) for s in production.adapter.list_objects(TRASH)}
@@ -169,7 +187,13 @@ def _lost(manager: DataManager, place: Branch, manifest: Manifest) -> dict[Oid, 
             for d, v in one.entries()
             if v.oid in trashed and v.state in _HELD
         }
-        return {o: (d, v) for o, (d, v) in needed.items() if production.stat(o, v.size) is None}
+        small = compacted([manifest])
+        return {
+            oid: (d, v)
+            for oid, (d, v) in needed.items()
+            if production.stat(oid, v.size) is None
+            and not (oid in small and is_whole(production, *small[oid]))
+        }
     except (Denied, Unreachable) as error:
         warn(manager.progress, f"nobody can say whether something waits in the trash: {error}")
         return {}

@@ -8,12 +8,13 @@ import shlex
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from git_datamanager.errors import DataError, NotFound
 from git_datamanager.events import note, warn
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Manifest, State, Version
+from git_datamanager.model import compaction
+from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops.branch import Branch
 from git_datamanager.ops.host import host_from_environment
@@ -51,6 +52,20 @@ class Roots:
     """Dataset and version of a content, as a default branch has it: for people."""
     held: list[str] = field(default_factory=list)
     """The labels of what the default branch holds as deleted and another ref still names."""
+    tips: list[Manifest] = field(default_factory=list)
+    """What the default branches hold."""
+
+    @cached_property
+    def compacted(self) -> dict[Oid, tuple[Dataset, Version]]:
+        """The contents that need no plain bytes: the tips say so, and nobody is about to publish them."""
+        found = compaction.compacted(self.tips)
+        return {oid: entry for oid, entry in found.items() if oid not in self.pending}
+
+    @cached_property
+    def bases(self) -> set[Oid]:
+        """What compacted versions are rebuilt from, deleted or not."""
+        entries = (v for tip in self.tips for _, v in tip.entries() if v.state is not State.DELETED)
+        return compaction.chain_bases(v for v in entries if v.compacted)
 
     def take(self, manifest: Manifest) -> set[Oid]:
         """Count what a manifest names; returns what it reaches."""
@@ -73,6 +88,7 @@ class Roots:
 
     def take_tip(self, manifest: Manifest) -> set[Oid]:
         """A default branch says also what is live and what is deleted."""
+        self.tips.append(manifest)
         for dataset, version in manifest.entries():
             self.labels.setdefault(version.oid, f"{dataset.name} {version.name}")
             if version.state is State.PUBLISHED:

@@ -1,6 +1,7 @@
 """Versions that travel as deltas or compressed: sent small, rebuilt and checked, never relied upon."""
 
 import hashlib
+import os
 import random
 from pathlib import Path
 
@@ -275,3 +276,130 @@ class TestPulling:
         ben = world.clone("ben")
         ben.data("pull", "a.bin")
         assert ben.read("a.bin") == changed(old)
+
+
+@pytest.mark.slow
+class TestCompacting:
+    """Old versions as deltas, checked before their plain bytes go; everything stays readable."""
+
+    def versions(self, world: World, ana: Clone, count: int = 5) -> list[bytes]:
+        made = [noise(2 * MIB)]
+        for seed in range(2, count + 1):
+            made.append(changed(made[-1], seed))
+        for data in made:
+            published(world, ana, "a.bin", data)
+        return made
+
+    def ask(self, world: World, ana: Clone, *options: str) -> None:
+        ana.data("compact", "a.bin", *options)
+        ana.commit("Compact")
+        ana.git("push", "-q")
+        world.publish(ana)
+        ana.git("pull", "-q", "--rebase")
+
+    def compacted(self, ana: Clone) -> dict[str, bool]:
+        return {v["version"]: "compacted" in v for v in ana.versions("a.bin")}
+
+    def gc(self, ana: Clone, *options: str, code: int = 0) -> str:
+        ana.git("config", "data.grace", "1")
+        return ana.data("gc", "--apply", "--confirm", "99", *options, code=code).text
+
+    def age_trash(self, world: World) -> None:
+        for path in objects(world, "production", "trash"):
+            os.utime(path, (1, 1))
+
+    def all_readable(self, world: World, versions: list[bytes], name: str = "ben") -> None:
+        ben = world.clone(name)
+        for number, data in enumerate(versions, 1):
+            ben.data("pull", f"a.bin@v{number}")
+            assert ben.read("a.bin") == data
+
+    def test_a_chain_takes_the_place_of_the_plain_bytes(self, world: World, ana: Clone) -> None:
+        versions = self.versions(world, ana)
+        self.ask(world, ana, "--keep", "2")
+        assert self.compacted(ana) == {"v5": False, "v4": False, "v3": True, "v2": True, "v1": True}
+        assert len(sizes(world, "production", "objects")) == 5
+        self.gc(ana)
+        assert len(sizes(world, "production", "objects")) == 2
+        assert len(sizes(world, "production", "trash")) == 3
+        self.all_readable(world, versions)
+        self.age_trash(world)
+        self.gc(ana, "--purge")
+        assert sizes(world, "production", "trash") == []
+        self.all_readable(world, versions, "cem")
+        assert "wrong" not in ana.data("fsck", "--remote").text
+
+    def test_publish_leaves_it_in_the_trash(self, world: World, ana: Clone) -> None:
+        self.versions(world, ana, 3)
+        self.ask(world, ana)
+        self.gc(ana)
+        world.publish(ana)
+        assert len(sizes(world, "production", "objects")) == 1
+
+    def test_a_new_version_compacts_the_one_before(self, world: World, ana: Clone) -> None:
+        versions = self.versions(world, ana, 3)
+        self.ask(world, ana)
+        versions.append(changed(versions[-1], 9))
+        published(world, ana, "a.bin", versions[-1])
+        assert self.compacted(ana) == {"v4": False, "v3": True, "v2": True, "v1": True}
+        self.gc(ana)
+        self.all_readable(world, versions)
+
+    def test_off_brings_the_plain_bytes_back(self, world: World, ana: Clone) -> None:
+        versions = self.versions(world, ana, 3)
+        self.ask(world, ana)
+        self.gc(ana)
+        self.age_trash(world)
+        self.gc(ana, "--purge")
+        self.ask(world, ana, "--off")
+        assert not any(self.compacted(ana).values())
+        assert len(sizes(world, "production", "objects")) == 3
+        self.all_readable(world, versions)
+
+    def test_a_broken_chain_keeps_the_plain_bytes(self, world: World, ana: Clone) -> None:
+        self.versions(world, ana, 3)
+        self.ask(world, ana)
+        for path in objects(world, "production", "delta"):
+            damage(path)
+        assert "its plain bytes stay" in self.gc(ana, code=6)
+        assert len(sizes(world, "production", "objects")) == 3
+
+    def test_a_chain_that_broke_in_the_trash_is_not_purged_and_restored(
+        self, world: World, ana: Clone
+    ) -> None:
+        versions = self.versions(world, ana, 3)
+        self.ask(world, ana)
+        self.gc(ana)
+        for path in objects(world, "production", "delta"):
+            path.unlink()
+        self.age_trash(world)
+        self.gc(ana, "--purge", code=6)
+        assert len(sizes(world, "production", "trash")) == 2
+        world.publish(ana)
+        assert len(sizes(world, "production", "objects")) == 3
+        self.all_readable(world, versions)
+
+    def test_a_deleted_base_stays_as_long_as_it_is_needed(self, world: World, ana: Clone) -> None:
+        versions = self.versions(world, ana, 3)
+        self.ask(world, ana)
+        self.gc(ana)
+        ana.data("rollback", "a.bin", "--to", "v1")
+        ana.commit("Back")
+        ana.git("push", "-q")
+        world.publish(ana)
+        ana.git("pull", "-q", "--rebase")
+        assert ana.states("a.bin")["v4"] == "published"
+        self.gc(ana)
+        self.all_readable(world, [*versions, versions[0]])
+
+    def test_an_old_clone_finds_the_forms_by_itself(self, world: World, ana: Clone) -> None:
+        versions = self.versions(world, ana, 3)
+        ana.git("tag", "before")
+        ana.git("push", "-q", "--tags")
+        self.ask(world, ana)
+        self.gc(ana)
+        self.age_trash(world)
+        self.gc(ana, "--purge")
+        ben = world.clone("ben")
+        ben.data("pull", "--rev", "before", "a.bin@v1")
+        assert ben.read("a.bin") == versions[0]

@@ -447,8 +447,9 @@ def test_a_manifest_nobody_could_read_is_never_pushed(
     merged(ana, a_csv="1\n")
     finalize = evolve.finalize
 
-    def broken(before: Any, confirmed: dict, now: str) -> Any:
-        return finalize(before, {k: dataclasses.replace(p, time=BAD_TIME) for k, p in confirmed.items()}, now)
+    def broken(before: Any, confirmed: dict, *rest: Any) -> Any:
+        bad = {k: dataclasses.replace(p, time=BAD_TIME) for k, p in confirmed.items()}
+        return finalize(before, bad, *rest)
 
     monkeypatch.setattr(evolve, "finalize", broken)
     with pytest.raises(DataError, match="was not pushed"):
