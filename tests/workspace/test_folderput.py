@@ -13,7 +13,7 @@ from git_datamanager.content import pack
 from git_datamanager.content.tree import Listing, Member
 from git_datamanager.errors import Conflict, Corrupt, DataError, DirtyFile, Forbidden, ObjectMissing
 from git_datamanager.model.oid import Oid
-from git_datamanager.workspace import folderbuild, folderput, folderread, folderswitch
+from git_datamanager.workspace import folderbuild, folderread, folderreplace, folderswitch
 from git_datamanager.workspace.folderhandle import Handle
 from git_datamanager.workspace.folderput import Version, materialise
 from git_datamanager.workspace.folders import Folders
@@ -284,9 +284,9 @@ def test_a_folder_that_changes_meanwhile_is_left_alone(
 def before(monkeypatch: pytest.MonkeyPatch, moment: str, act: Callable[[], None]) -> None:
     """Run `act` once, right before a step."""
     place, name = {
-        "build": (folderput, "build"),
-        "preserve": (folderput._Replacement, "_preserve"),
-        "switch": (folderput, "exchange"),
+        "build": (folderreplace, "build"),
+        "preserve": (folderreplace.Replacement, "_preserve"),
+        "switch": (folderreplace, "exchange"),
     }[moment]
     original, acts = getattr(place, name), [act]
 
@@ -316,7 +316,7 @@ def test_a_taken_file_that_is_edited_at_the_last_moment_keeps_the_edit(
 @pytest.fixture(params=["exchange", "two renames"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "two renames":
-        monkeypatch.setattr(folderput, "exchange", lambda *_: False)
+        monkeypatch.setattr(folderreplace, "exchange", lambda *_: False)
     return str(request.param)
 
 
