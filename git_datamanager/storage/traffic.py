@@ -124,9 +124,8 @@ class Buffers:
 
 
 def _cut(buffer: bytearray, size: int) -> bytearray:
-    """The last part is shorter."""
-    del buffer[size:]
-    return buffer
+    """The last part is shorter; a buffer that somebody still looks at cannot be cut."""
+    return buffer if len(buffer) == size else bytearray(size)
 
 
 class Pace:
