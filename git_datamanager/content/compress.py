@@ -88,7 +88,7 @@ def decompressed(source: BinaryIO, size: int) -> Iterator[bytes]:
                 break
         frame = frame or library.ZstdDecompressor(options=bounds)
         try:
-            piece: bytes = frame.decompress(waiting, min(_CHUNK, left + 1))
+            piece: bytes = frame.decompress(waiting, _CHUNK)
         except library.ZstdError as error:
             raise Corrupt(f"the compressed bytes are damaged: {error}") from error
         waiting = b""

@@ -2,6 +2,7 @@
 
 import io
 import random
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -192,6 +193,19 @@ def test_a_block_index_that_lies_does_no_harm_where_the_bytes_are() -> None:
     out, new = io.BytesIO(), NOISE[::-1]
     delta.make(io.BytesIO(new), len(new), digest(new), base, out)
     assert rebuilt(out.getvalue(), NOISE, new) == new
+
+
+@pytest.mark.parametrize("paging", [True, False])
+def test_a_block_index_whose_hashes_stand_elsewhere_does_no_harm_either(*, paging: bool) -> None:
+    old = paged([NOISE[start : start + 512] for start in range(0, 50_000, 512)]) if paging else NOISE
+    index = base_of(old, "cuts").cuts
+    assert index
+    turned = replace(index, hashes=index.hashes[-16:] + index.hashes[:-16])
+    base = delta.Base(digest(old), len(old), io.BytesIO(old), turned)
+    for new in (old, old[:512] + b"x" * 512 + old[512:]):
+        out = io.BytesIO()
+        delta.make(io.BytesIO(new), len(new), digest(new), base, out)
+        assert rebuilt(out.getvalue(), old, new) == new
 
 
 @pytest.mark.slow
