@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
+    JOBS = "jobs"
+    """`size` files or objects are going to be looked at."""
     PLAN = "plan"
     """`size` bytes of `name` are going to move."""
     ADVANCE = "advance"

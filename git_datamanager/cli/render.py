@@ -4,6 +4,7 @@ import json as json_module
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any
 
 import click
 
+from git_datamanager.cli.ledger import Ledger
+from git_datamanager.cli.ledger import size as size  # noqa: PLC0414 -- everybody prints by this module
 from git_datamanager.errors import DataError, Forbidden, SeveralFailed, Unreachable
 from git_datamanager.events import Event, Kind, Progress
 
@@ -174,15 +177,6 @@ def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = ()) -> None:
         out(paint(line, "dim") if head and number == 0 else line)
 
 
-def size(count: int) -> str:
-    """1.2 GiB: three digits that matter."""
-    power = min((count.bit_length() - 1) // 10, 4) if count > 0 else 0
-    return f"{count / 1024**power:.1f} {_UNITS[power]}" if power else f"{count} B"
-
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
 def age(timestamp: str) -> str:
     """How long ago a UTC time was."""
     then = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
@@ -211,55 +205,62 @@ def _c_escape(byte: int) -> str:
 
 
 class _Bar:
-    """One line on a terminal with all that is moving, a plain line every ten seconds elsewhere in CI."""
+    """One line on a terminal with all that is moving, a plain line every ten seconds elsewhere in CI.
+
+    Told by several threads at once.
+    """
 
     def __init__(self) -> None:
         quiet = settings.quiet
+        now = time.monotonic()
+        self._ledger = Ledger(now)
         self._moved: dict[str, int] = {}
-        self._total = self._done = 0
-        self._began = self._drawn = time.monotonic()
-        self._shown = False
+        self._drawn = now
+        self._line = ""
+        self._lock = threading.RLock()
         tty = sys.stderr.isatty() and not os.environ.get("PRE_COMMIT") and os.environ.get("TERM") != "dumb"
         self._draws = tty and not quiet and os.environ.get("GIT_DATA_PROGRESS") != "0"
         self._lines = not tty and not quiet and os.environ.get("CI") == "true"
 
     def __call__(self, event: Event) -> None:
-        if event.kind is Kind.WARNING:
-            warn(event.text)
-        elif event.kind is Kind.NOTE:
-            note(event.text)
-        elif event.kind is Kind.PLAN:
-            self._total += event.size
-        elif event.kind is Kind.ADVANCE:
-            self._done += event.size
-            self._moved[event.name] = self._moved.get(event.name, 0) + event.size
-            self._tick(event.name)
-        elif event.kind is Kind.DONE and settings.verbose:
-            moved = self._moved.pop(event.name, 0)
-            seconds = time.monotonic() - self._began
-            say(f"{clean(event.name)}: done after {seconds:.1f} s, {size(moved)} read or moved")
+        with self._lock:
+            self._ledger.add(event, time.monotonic())
+            if event.kind is Kind.WARNING:
+                warn(event.text)
+            elif event.kind is Kind.NOTE:
+                note(event.text)
+            elif event.kind is Kind.ADVANCE:
+                self._moved[event.name] = self._moved.get(event.name, 0) + event.size
+                self._tick(event.name)
+            elif event.kind is Kind.DONE:
+                self._done(event.name)
+
+    def _done(self, name: str) -> None:
+        moved = self._moved.pop(name, 0)
+        if settings.verbose:
+            seconds = time.monotonic() - self._ledger.began
+            say(f"{clean(name)}: done after {seconds:.1f} s, {size(moved)} read or moved")
 
     def _tick(self, name: str) -> None:
         now = time.monotonic()
-        if self._draws and now - self._began > 1 and now - self._drawn > 0.1:
-            self._drawn, self._shown = now, True
-            width = max(20, _columns() - 1)
-            click.echo("\r" + self._text(name, now)[:width].ljust(width), nl=False, err=True)
+        if self._draws and now - self._ledger.began > 1 and now - self._drawn > 0.1:
+            self._drawn = now
+            self._draw(f"{self._ledger.text(now)}  {clean(name)}"[: max(20, _columns() - 1)])
         elif self._lines and now - self._drawn > 10:
             self._drawn = now
-            click.echo(self._text(name, now), err=True)
+            click.echo(f"{self._ledger.text(now)}  {clean(name)}", err=True)
 
-    def _text(self, name: str, now: float) -> str:
-        rate = self._done / max(now - self._began, 0.001)
-        left = (self._total - self._done) / rate if rate > 0 and self._total > self._done else 0
-        share = f"{100 * self._done // self._total}% " if self._total else ""
-        moved = f"{size(self._done)} of {size(self._total)}"
-        return f"{share}{moved}, {size(int(rate))}/s, {left:.0f} s left  {clean(name)}"
+    def _draw(self, line: str) -> None:
+        """Over the last one, without clearing it before: nothing flickers."""
+        if line != self._line:
+            click.echo("\r" + line.ljust(len(self._line)), nl=False, err=True)
+            self._line = line
 
     def finish(self) -> None:
-        if self._shown:
-            click.echo("\r" + " " * max(20, _columns() - 1) + "\r", nl=False, err=True)
-            self._shown = False
+        with self._lock:
+            if self._line:
+                click.echo("\r" + " " * len(self._line) + "\r", nl=False, err=True)
+                self._line = ""
 
 
 def _columns() -> int:
