@@ -309,6 +309,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "resolve": clone.json("resolve"),
         "rollback": clone.json("rollback", "prices.sqlite", "--to", "v1", "--dry-run"),
         "prune": clone.json("prune", "prices.sqlite", "--keep", "1", "--dry-run"),
+        "explain": clone.json("add", "--explain", "prices.sqlite"),
         "compact": clone.json("compact", "prices.sqlite", "--dry-run"),
         "delete": clone.json("delete", "prices.sqlite", "--dry-run"),
         "rm": clone.json("rm", "--cached", "prices.sqlite", "--dry-run"),

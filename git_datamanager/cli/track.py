@@ -12,10 +12,11 @@ _WORDS = {Outcome.NEW: "new", Outcome.VERSION: "", Outcome.UNCHANGED: "unchanged
 @click.command(context_settings=HELP)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @options.message
+@click.option("--explain", is_flag=True, help="Add nothing; say how well the files travel, and why.")
 @options.dry_run
 @options.json_output
 @options.talk
-def add(paths: tuple[str, ...], message: str, dry_run: bool, as_json: bool) -> None:
+def add(paths: tuple[str, ...], message: str, explain: bool, dry_run: bool, as_json: bool) -> None:
     """Make files the next version of their datasets.
 
     Hashes each file, records a pending version in manifest.json, ignores the file in Git and stages
@@ -28,6 +29,9 @@ def add(paths: tuple[str, ...], message: str, dry_run: bool, as_json: bool) -> N
     from git_datamanager.cli.clone import ensure_hooks
     from git_datamanager.ops.add import add as verb
 
+    if explain:
+        _explain(paths, as_json=as_json)
+        return
     with manager() as data:
         added = verb(data, paths, message=message, dry_run=dry_run)
         ensure_hooks(data, dry_run=dry_run)
@@ -57,6 +61,24 @@ def prepare(name: str, file: str, message: str, dry_run: bool, as_json: bool) ->
     _report([added], as_json=as_json, dry_run=dry_run, uploads={u.name: str(u.outcome) for u in sent})
     if not dry_run and added.outcome is not Outcome.UNCHANGED:
         options.next_steps("git commit && git push   # then open a pull request")
+
+
+def _explain(paths: tuple[str, ...], *, as_json: bool) -> None:
+    from git_datamanager.ops.forecast import forecast
+
+    with manager() as data:
+        found = forecast(data, paths)
+    if as_json:
+        files = [{**one._asdict(), "share": round(one.share, 3), "advice": list(one.advice)} for one in found]
+        render.json("explain", {"files": files})
+        return
+    for one in found:
+        form = f"as a delta of {one.base}" if one.base else f"as {one.encoding}"
+        part = f" ({100 * one.sent / one.size:.1f} %)" if one.size else ""
+        render.result(f"{render.clean(one.name)}  {render.size(one.size)}  {one.what}")
+        render.result(f"  would be sent {form}: {render.size(one.sent)}{part}")
+        for text in one.advice:
+            render.result(f"  {text}")
 
 
 def _report(
