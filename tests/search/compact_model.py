@@ -7,6 +7,7 @@ grace three.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 IDLE, OPEN, PENDING, LIVE, DELETING, DEAD = range(6)
@@ -33,10 +34,11 @@ RULES = {
     "wanted": "and only while the tip asks for it, and nothing pending has the same content",
     "undo-seen": "a record is dropped only by a run that has seen the plain object",
     "hold": "a deletion becomes final only once no chain leads over that content",
-    "rebase": "publish makes a new chain for what rests on something that is to be deleted",
+    "unlean": "publish brings back the plain bytes of what rests on anything but newer live versions, and "
+    "drops the record: records are never led elsewhere, only set while the plain object is there",
     "restore-end": "publish restores the plain bytes at the end of a chain, whatever became of their entry",
     "rebuild": "publish of a pending entry, and the undoing, rebuild from the stored deltas at last",
-    "pending-plain": "gc keeps the plain bytes of what any request or the tip names as pending, record or not",
+    "pending-plain": "gc keeps the plain bytes of what a request or the tip names as pending, recorded or not",
     "fresh-move": "gc reads the roots again before it deletes from objects/",
     "fresh-purge": "and before a purge",
     "sweep-plain": "gc deletes deltas only of what is not reached, or has its plain object",
@@ -143,11 +145,11 @@ class Compaction:
         way = chain(records, x)
         if way is None or not s.plain >> way[-1] & 1:
             return False
-        return all(s.deltas[3 * a + b] == GOOD for a, b in zip(way, way[1:], strict=False))
+        return all(s.deltas[3 * a + b] == GOOD for a, b in pairwise(way))
 
     def _found(self, s: State, x: int, tried: int, *, in_trash: bool = True) -> bool:
         """Can a reader that lists what is stored have the bytes?"""
-        if s.plain >> x & 1 or in_trash and s.trash[x]:
+        if s.plain >> x & 1 or (in_trash and s.trash[x]):
             return True
         tried |= 1 << x
         return any(
@@ -293,7 +295,10 @@ class Compaction:
         """Fetch the tip, see what there is to do."""
         tasks = self._tasks(s)
         if tasks or DELETING in s.stages:
-            yield "publish fetches", self._set(s, None, Process("publish", "work", 0, (tasks, s.records, 0, ())))
+            yield (
+                "publish fetches",
+                self._set(s, None, Process("publish", "work", 0, (tasks, s.records, 0, ()))),
+            )
 
     def _tasks(self, s: State) -> tuple[tuple[str, int, int], ...]:
         """Bytes to bring first, then deltas to make, newest first."""
@@ -304,7 +309,11 @@ class Compaction:
             needs = bits(live) | self.named(s.stages, PENDING)
             missing = not s.plain >> x & 1
             if x in packed and is_packed:
-                if self._is_broken(s, x) or ("leave" not in self.rules and missing and s.trash[x]):
+                if (
+                    self._is_broken(s, x)
+                    or self._is_shaky(s, x)
+                    or ("leave" not in self.rules and missing and s.trash[x])
+                ):
                     bring.append(x)
             elif needs >> x & 1:
                 if missing or is_packed or self.named(s.stages, PENDING) >> x & 1:
@@ -312,7 +321,7 @@ class Compaction:
             elif missing and s.trash[x] and self.tagged >> x & 1:
                 bring.append(x)
         for x in packed:
-            if s.records[x] == PLAIN or self._is_shaky(s, x):
+            if s.records[x] == PLAIN:
                 make.append((x, live[live.index(x) - 1]))
         if "restore-end" in self.rules:
             ends = [way[-1] for x in live if s.records[x] != PLAIN and (way := chain(s.records, x))]
@@ -327,13 +336,22 @@ class Compaction:
         return "repair" in self.rules and bool(has_copy) and not self.rebuilds(s, s.records, x)
 
     def _is_shaky(self, s: State, x: int) -> bool:
-        way = chain(s.records, x) or ()
-        return "rebase" in self.rules and any(y not in self.live(s.stages) for y in way)
+        return "unlean" in self.rules and not self._leads_up(s.stages, chain(s.records, x))
+
+    def _leads_up(self, stages: tuple[int, ...], way: tuple[int, ...] | None) -> bool:
+        """From each content to a newer one, all of them live? Then no two chains make a circle."""
+        live = self.live(stages)
+        if way is None or any(x not in live for x in way):
+            return False
+        places = [live.index(x) for x in way]
+        return all(b < a for a, b in pairwise(places))
 
     def _publish_step(self, s: State, me: Process) -> Iterator[tuple[str, State]]:
         tasks, records, seen, ways = me.notes
 
-        def then(seen: int = seen, records: tuple[int, ...] = records, ways: Any = ways, **change: Any) -> State:
+        def then(
+            seen: int = seen, records: tuple[int, ...] = records, ways: Any = ways, **change: Any
+        ) -> State:
             return self._set(s, me, me._replace(notes=(tasks[1:], records, seen, ways)), **change)
 
         if not tasks:
@@ -341,7 +359,7 @@ class Compaction:
             return
         verb, x, y = tasks[0]
         if verb == "bring":
-            sources = s.trash[x] or s.staged >> x & 1 or "rebuild" in self.rules and self._found(s, x, 0)
+            sources = s.trash[x] or s.staged >> x & 1 or ("rebuild" in self.rules and self._found(s, x, 0))
             if s.plain >> x & 1 or sources:
                 yield f"publish has {x}", then(
                     seen | 1 << x, put(records, x, PLAIN), plain=s.plain | 1 << x)  # fmt: skip
@@ -361,7 +379,10 @@ class Compaction:
         else:
             planned = put(records, x, y)
             if "record-checked" not in self.rules or self.rebuilds(s, planned, x):
-                yield f"publish checks {x}->{y}", then(records=planned, ways=(*ways, chain(planned, x) or (x, y)))
+                yield (
+                    f"publish checks {x}->{y}",
+                    then(records=planned, ways=(*ways, chain(planned, x) or (x, y))),
+                )
             else:
                 yield f"publish finds {x}->{y} bad", then()
 
@@ -389,8 +410,7 @@ class Compaction:
                 found = put(found, way[0], way[1])
             if "same-chain" not in self.rules:
                 return found
-            live = self.live(stages)
-            good = [w for w in ways if chain(found, w[0]) == w and all(x in live for x in w)]
+            good = [w for w in ways if chain(found, w[0]) == w and self._leads_up(stages, w)]
             if good == ways:
                 return found
             ways = good
@@ -399,12 +419,16 @@ class Compaction:
         """Deletions become final, except for what a chain leads over."""
         alive = members(self.named(stages, LIVE, PENDING))
         rests = bits(y for x in alive for y in (chain(records, x) or ())[1:]) if "hold" in self.rules else 0
+        rests &= ~self.named(stages, LIVE)
         after = tuple(
             DEAD if stage == DELETING and not rests >> x & 1 else stage
             for x, stage in zip(self.contents, stages, strict=True)
         )
         kept = self.named(after, LIVE, PENDING, DELETING)
-        return {"stages": after, "records": tuple(y if kept >> x & 1 else PLAIN for x, y in enumerate(records))}
+        return {
+            "stages": after,
+            "records": tuple(y if kept >> x & 1 else PLAIN for x, y in enumerate(records)),
+        }
 
     # gc.
 
@@ -442,7 +466,10 @@ class Compaction:
                 me = Process("gc", "roots", 0, (opens, s.plain, old))
             else:
                 me = Process("gc", "listing", 0, (s.records, self.needed(s, opens)[0]))
-            yield "gc lists" if "list-first" in self.rules else "gc reads all roots", self._set(s, None, me, lease=1)
+            yield (
+                "gc lists" if "list-first" in self.rules else "gc reads all roots",
+                self._set(s, None, me, lease=1),
+            )
 
     def _old(self, s: State) -> int:
         return bits(x for x, age in enumerate(s.trash) if age > (GRACE if "grace" in self.rules else 0))
@@ -474,7 +501,9 @@ class Compaction:
             notes = (opens,)
         return self._set(now, me, me._replace(at=at, notes=notes))
 
-    def _gc_roots(self, s: State, me: Process, opens: int, there: int, old: int) -> Iterator[tuple[str, State]]:
+    def _gc_roots(
+        self, s: State, me: Process, opens: int, there: int, old: int
+    ) -> Iterator[tuple[str, State]]:
         """The tip, after the requests: what is to go?"""
         yield "gc reads the tip", self._planned(s, me, s.records, self.needed(s, opens)[0], there, old)
 
@@ -514,7 +543,9 @@ class Compaction:
             else:
                 yield label, self._next(s, me, at, head, *tail, **change)
 
-    def _gc_moving(self, s: State, me: Process, opens: int, copied: int, purge: int) -> Iterator[tuple[str, State]]:
+    def _gc_moving(
+        self, s: State, me: Process, opens: int, copied: int, purge: int
+    ) -> Iterator[tuple[str, State]]:
         free = copied & ~self.needed(s, opens)[0]
         at = ("move", free, purge) if free else ("purging", purge)
         yield "gc reads the tip", self._next(s, me, *at)
@@ -527,17 +558,24 @@ class Compaction:
         yield f"gc DELETES object {x}", self._next(s, me, *at, plain=plain)
         yield f"gc DELETES object {x}, again", s._replace(plain=plain)
 
-    def _gc_purging(self, s: State, me: Process, todo: int, opens: int | None = None) -> Iterator[tuple[str, State]]:
+    def _gc_purging(
+        self, s: State, me: Process, todo: int, opens: int | None = None
+    ) -> Iterator[tuple[str, State]]:
         """Requests, then the tip: what is still free?"""
         if "fresh-purge" in self.rules and opens is None:
-            yield "gc reads the requests", self._set(s, me, me._replace(notes=(todo, self.named(s.stages, OPEN))))
+            yield (
+                "gc reads the requests",
+                self._set(s, me, me._replace(notes=(todo, self.named(s.stages, OPEN)))),
+            )
             return
         plain, _ = self.needed(s, opens or 0)
         free = todo & (~plain | s.plain) if "fresh-purge" in self.rules else todo
         at = ("check", s.records, free) if free else ("sweeping",)
         yield "gc reads the tip", self._next(s, me, *at)
 
-    def _gc_check(self, s: State, me: Process, records: tuple[int, ...], todo: int) -> Iterator[tuple[str, State]]:
+    def _gc_check(
+        self, s: State, me: Process, records: tuple[int, ...], todo: int
+    ) -> Iterator[tuple[str, State]]:
         x = members(todo)[0]
         reached = self.named(s.stages, PENDING, LIVE, DELETING) >> x & 1
         must = "purge-check" in self.rules and records[x] != PLAIN and reached
@@ -548,7 +586,9 @@ class Compaction:
         else:
             yield f"gc keeps {x}", self._next(s, me, *(("check", records, rest) if rest else ("sweeping",)))
 
-    def _gc_purge(self, s: State, me: Process, records: tuple[int, ...], todo: int) -> Iterator[tuple[str, State]]:
+    def _gc_purge(
+        self, s: State, me: Process, records: tuple[int, ...], todo: int
+    ) -> Iterator[tuple[str, State]]:
         x = members(todo)[0]
         rest = todo & ~(1 << x)
         trash = put(s.trash, x, 0)
