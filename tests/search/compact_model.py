@@ -38,7 +38,7 @@ RULES = {
     "drops the record: records are never led elsewhere, only set while the plain object is there",
     "restore-end": "publish restores the plain bytes at the end of a chain, whatever became of their entry",
     "rebuild": "publish of a pending entry, and the undoing, rebuild from the stored deltas at last",
-    "pending-plain": "gc keeps the plain bytes of what a request or the tip names as pending, recorded or not",
+    "pending-plain": "gc keeps plain bytes of what a request or the tip names as pending, recorded or not",
     "fresh-move": "gc reads the roots again before it deletes from objects/",
     "fresh-purge": "and before a purge",
     "sweep-plain": "gc deletes deltas only of what is not reached, or has its plain object",
