@@ -6,12 +6,10 @@ the chain was rebuilt.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from git_datamanager import encoded
-from git_datamanager.content import delta
-from git_datamanager.content.snapshot import hash_file
 from git_datamanager.errors import Corrupt, DataError, ObjectMissing, PreconditionFailed
 from git_datamanager.manager import DataManager
 from git_datamanager.model import compaction
@@ -26,6 +24,7 @@ from git_datamanager.ops.encode import SAVING
 from git_datamanager.ops.explain import explained
 from git_datamanager.ops.fetch import published_forms
 from git_datamanager.ops.promote import Promotion
+from git_datamanager.ops.redelta import Redelta
 from git_datamanager.storage.base import Presentation
 
 
@@ -78,7 +77,7 @@ class _Work:
         self._promotion = promotion
         self._dataset = dataset
         self._store = promotion.production
-        self._bases = Bases(promotion.manager, dataset, ("production",), has_local=False)
+        self._redelta = Redelta(promotion.manager, dataset, promotion.production, promotion.check)
 
     def compact(self, pair: Pair) -> Outcome:
         """A delta in place, and rebuilt from there; without one that saves enough nothing changes."""
@@ -97,29 +96,8 @@ class _Work:
         return Outcome(name, version, size)
 
     def _compact(self, pair: Pair) -> int | None:
-        version, encoding = pair.version, Encoding("delta", pair.base.oid)
-        with self._promotion.manager.cache.new_file() as path:
-            size = self._make(pair, path)
-            if size is None:
-                return None
-            with path.open("rb") as file:
-                digest = hash_file(file)[0]
-            self._promotion.check()
-            sent = encoded.put(self._store, version.oid, encoding, path, digest)
-        form = encoded.Form(encoding, sent.key, sent.size, sent.etag)
-        self._bases.check(self._store, form, version.oid, version.size)
-        return sent.size
-
-    def _make(self, pair: Pair, path: Path) -> int | None:
-        version, base = pair
-        with (
-            self._bases.opened(version.oid) as target,
-            self._bases.opened(base.oid) as file,
-            path.open("w+b") as out,
-        ):
-            onto = delta.Base(base.oid.hex, base.size, file, None)
-            limit = int(version.size * SAVING)
-            return delta.make(target, version.size, version.oid.hex, onto, out, limit=limit)
+        form = self._redelta.make(pair.version, pair.base, int(pair.version.size * SAVING))
+        return form.size if form else None
 
     def _bring_back(self, version: Version) -> None:
         oid, size, store = version.oid, version.size, self._store
@@ -130,7 +108,7 @@ class _Work:
         try:
             good = store.verify(oid, size, key=trash_key(oid))
         except (ObjectMissing, Corrupt):
-            with self._bases.opened(oid) as body:
+            with self._redelta.bases.opened(oid) as body:
                 self._promotion.check()
                 store.adapter.write_object(object_key(oid), body, size, sha256=oid.hex, presentation=shown)
         else:

@@ -38,8 +38,13 @@ from git_datamanager.objects import ObjectStore, Verified
 from git_datamanager.ops import encode
 from git_datamanager.ops.bases import Bases
 from git_datamanager.ops.parallel import planned
+from git_datamanager.ops.redelta import Redelta
 from git_datamanager.storage.base import ABSENT, ANYTHING, Advance, Presentation
 from git_datamanager.workspace.journal import utc_now
+
+SLIM, MUCH = 0.02, 0.7
+"""Shares of the plain bytes up to which a delta is good enough, and of a delta to which another one must
+come down to be worth a place."""
 
 
 class Live(NamedTuple):
@@ -103,8 +108,8 @@ class Promotion:
             except (ObjectMissing, Corrupt, PreconditionFailed) as trouble:
                 error = _useless(dataset, version, form, trouble)
                 continue
-            target = encoded_key(version.oid, form.encoding)
-            self._copy(form.key, form.etag, target)
+            if not self._improve(dataset, version, form):
+                self._copy(form.key, form.etag, encoded_key(version.oid, form.encoding))
             return self.production.verify(version.oid, version.size, advance=self._pass(dataset, version))
         raise error
 
@@ -119,6 +124,18 @@ class Promotion:
                 object_key(version.oid), body, version.size, sha256=version.oid.hex,
                 presentation=_shown(dataset), advance=self._pass(dataset, version),
             )  # fmt: skip
+
+    def _improve(self, dataset: Dataset, version: Version, form: encoded.Form) -> bool:
+        """A delta that was made without the base's bytes is made again with them: here both are at hand,
+        and everybody who pulls is spared the difference."""
+        base = next((v for v in dataset.versions if v.oid == form.encoding.base), None)
+        if base is None or form.size <= version.size * SLIM:
+            return False
+        again = Redelta(self.manager, dataset, self.production, self.check)
+        try:
+            return again.make(version, base, int(form.size * MUCH)) is not None
+        except (ObjectMissing, Corrupt):  # the base is not published yet; the form that was sent will do
+            return False
 
     def _copy(self, key: str, etag: str, target: str) -> None:
         """Take an object over from staging that nothing rests on: an encoded form, an index."""

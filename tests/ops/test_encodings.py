@@ -173,7 +173,25 @@ class TestSending:
         assert ben.read("a.sqlite") == data
 
 
+@pytest.mark.slow
 class TestPublishing:
+    def test_a_delta_made_without_its_base_is_made_better(self, world: World, ana: Clone) -> None:
+        page = 4096
+        head = b"SQLite format 3\0" + page.to_bytes(2, "big")
+        data = bytearray(head + noise(9 * MIB - len(head)))
+        ana.git("config", "data.cache", "none")
+        published(world, ana, "a.sqlite", bytes(data))
+        for place in range(page, len(data), 4 * page):
+            data[place : place + 8] = b"changed!"
+        published(world, ana, "a.sqlite", bytes(data))
+        (sent,), (kept,) = sizes(world, "staging", "delta"), sizes(world, "production", "delta")
+        assert kept < sent / 20
+        ben = world.clone("ben")
+        ben.git("config", "data.cache", "none")
+        ben.data("pull", "a.sqlite@v1")
+        ben.data("pull", "a.sqlite")
+        assert ben.read("a.sqlite") == data
+
     def test_production_has_the_plain_bytes_and_the_form_beside(self, world: World, ana: Clone) -> None:
         old, new = noise(2 * MIB), changed(noise(2 * MIB))
         published(world, ana, "a.bin", old)

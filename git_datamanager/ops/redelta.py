@@ -1,0 +1,51 @@
+"""Making a delta between two versions that a store holds, and proving it as it is stored."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from git_datamanager import encoded
+from git_datamanager.content import delta
+from git_datamanager.content.snapshot import hash_file
+from git_datamanager.manager import DataManager
+from git_datamanager.model.layout import Encoding
+from git_datamanager.model.manifest import Dataset, Version
+from git_datamanager.objects import ObjectStore
+from git_datamanager.ops.bases import Bases
+
+
+class Redelta:
+    """Deltas within one dataset of one store; what this clone has does not count."""
+
+    def __init__(
+        self, manager: DataManager, dataset: Dataset, store: ObjectStore, check: Callable[[], None]
+    ) -> None:
+        self._manager = manager
+        self._store = store
+        self._check = check
+        self.bases = Bases(manager, dataset, (store.role,), has_local=False)
+
+    def make(self, version: Version, base: Version, limit: int) -> encoded.Form | None:
+        """A delta in its place, rebuilt from there; None where it would be larger than `limit` bytes.
+
+        Both versions are read by ranges. Raises Corrupt where what is stored does not rebuild the version.
+        """
+        encoding = Encoding("delta", base.oid)
+        with self._manager.cache.new_file() as path:
+            if self._write(path, version, base, limit) is None:
+                return None
+            with path.open("rb") as file:
+                digest = hash_file(file)[0]
+            self._check()
+            sent = encoded.put(self._store, version.oid, encoding, path, digest)
+        form = encoded.Form(encoding, sent.key, sent.size, sent.etag)
+        self.bases.check(self._store, form, version.oid, version.size)
+        return form
+
+    def _write(self, path: Path, version: Version, base: Version, limit: int) -> int | None:
+        with (
+            self.bases.opened(version.oid) as target,
+            self.bases.opened(base.oid) as file,
+            path.open("w+b") as out,
+        ):
+            onto = delta.Base(base.oid.hex, base.size, file, None)
+            return delta.make(target, version.size, version.oid.hex, onto, out, limit=limit)
