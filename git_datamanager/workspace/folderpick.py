@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import reduce
 
 from git_datamanager.content.tree import Listing
 from git_datamanager.errors import NotFound
@@ -20,7 +19,7 @@ def picked(listing: Listing, globs: Sequence[str]) -> Listing:
     if not globs:
         return listing
     found = [_matches(listing, glob) for glob in globs]
-    return listing.picked(sorted(reduce(set.union, found)))
+    return listing.picked(sorted({n for some in found for n in some}))
 
 
 def _matches(listing: Listing, glob: str) -> set[int]:
