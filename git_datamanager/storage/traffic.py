@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 MIB = 1 << 20
@@ -26,6 +26,7 @@ class ByteBudget:
         self._lent = 0
         self._queue: deque[object] = deque()
         self._changed = threading.Condition()
+        self._idle: list[bytearray] = []
 
     @property
     def lent(self) -> int:
@@ -57,6 +58,24 @@ class ByteBudget:
             self._lent -= count
             self._changed.notify_all()
 
+    def buffer(self, size: int) -> bytearray:
+        """One of that size, for whoever has taken as many bytes. Those of earlier transfers serve again:
+        given back to the system in any order they would leave holes that still count."""
+        with self._changed:
+            found = next((n for n, buffer in enumerate(self._idle) if len(buffer) == size), None)
+            if found is not None:
+                return self._idle.pop(found)
+            while self._idle and self._lent + sum(map(len, self._idle)) > self.total:
+                self._idle.pop()
+        return bytearray(size)
+
+    def keep(self, buffers: Iterable[bytearray]) -> None:
+        """Buffers whose bytes are given back, for the next transfer."""
+        with self._changed:
+            for buffer in buffers:
+                if self._lent + sum(map(len, self._idle)) + len(buffer) <= self.total:
+                    self._idle.append(buffer)
+
     def _fits(self, count: int) -> bool:
         return self._lent == 0 or self._lent + count <= self.total
 
@@ -68,6 +87,7 @@ class Loan:
         self._budget = budget
         self._held = 0
         self._lock = threading.Lock()
+        self._buffers: list[bytearray] = []
 
     def take(self, count: int) -> None:
         self._budget.take(count)
@@ -87,8 +107,15 @@ class Loan:
         with self._lock:
             self._held += count
 
+    def buffer(self, size: int) -> bytearray:
+        """A buffer for bytes that were taken."""
+        self._buffers.append(self._budget.buffer(size))
+        return self._buffers[-1]
+
     def close(self) -> None:
+        """Nobody may use its buffers any more."""
         self.give(self._held)
+        self._budget.keep(self._buffers)
 
 
 class Buffers:
@@ -112,7 +139,7 @@ class Buffers:
         if not self._made:
             self._loan.take(size)
         self._made += 1
-        return bytearray(size)
+        return self._loan.buffer(size)
 
     def wait(self, size: int) -> bytearray:
         """The same; where all are at work the first that comes back."""

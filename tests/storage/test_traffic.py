@@ -119,6 +119,21 @@ def test_buffers_go_round() -> None:
     assert budget.lent == 20
 
 
+def test_buffers_serve_the_next_transfer_while_there_is_memory_for_both() -> None:
+    traffic = Traffic()
+    traffic.memory = ByteBudget(20)
+    with traffic.loan() as loan:
+        loan.take(20)
+        first, second = loan.buffer(10), loan.buffer(10)
+    with traffic.loan() as loan:
+        loan.take(10)
+        assert loan.buffer(10) is first
+        loan.take(4)
+        assert len(loan.buffer(4)) == 4  # in place of the second
+        loan.take(6)
+        assert loan.buffer(6) is not second
+
+
 def test_two_transfers_that_want_all_memory_both_end() -> None:
     """Each waits for its own buffers, never for the other's while it holds some."""
     budget = ByteBudget(30)
