@@ -5,6 +5,7 @@ Stores trust nobody and are trusted by nobody; a size and a SHA-256 decide.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -283,18 +284,31 @@ def _checked(
 ) -> None:
     """Hash and write blocks; the first `done` bytes went into `digest` before."""
     digest = digest or hashlib.sha256()
-    for block in blocks:
-        if done + len(block) > size:
-            raise _of_another_size(role, oid, done + len(block), size)
-        digest.update(block)
-        if target is not None:
-            fsio.write_all(target, block)
-        done += len(block)
-        advance(len(block))
+    with ThreadPoolExecutor(1) as beside:
+        for block in blocks:
+            if done + len(block) > size:
+                raise _of_another_size(role, oid, done + len(block), size)
+            written = _written(block, target, beside)
+            digest.update(block)
+            written()
+            done += len(block)
+            advance(len(block))
     if done < size:
         raise _of_another_size(role, oid, done, size)
     if digest.hexdigest() != oid.hex:
         raise Corrupt(f"{role} holds other bytes under {oid}: their sha256 is {digest.hexdigest()}")
+
+
+def _written(
+    block: bytes | memoryview, target: BinaryIO | None, beside: ThreadPoolExecutor
+) -> Callable[[], object]:
+    """Write a block, a large one while it is hashed; what is returned waits for that."""
+    if target is None:
+        return lambda: None
+    if len(block) > fsio.BLOCK:
+        return beside.submit(fsio.write_all, target, block).result
+    fsio.write_all(target, block)
+    return lambda: None
 
 
 def _of_another_size(role: str, oid: Oid, found: int, size: int) -> Corrupt:

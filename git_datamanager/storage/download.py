@@ -16,6 +16,7 @@ from git_datamanager.storage.wrappers import innermost
 
 T = TypeVar("T", int, bytes)
 PART = 16 * MIB
+SMALLEST = 4 * MIB
 LEAST = 32 * MIB
 """Up to here one request is quick enough."""
 WIDTH = min(8, max(4, 2 * (os.cpu_count() or 1)))
@@ -40,7 +41,7 @@ def blocks(store: StorageAdapter, key: str, *, etag: str, start: int, size: int)
         yield from _Range(store, key, etag, start, size - start, threading.Event()).read()
         return
     stop = threading.Event()
-    step = min(PART, max(MIB, TRAFFIC.memory.total // 4))
+    step = part_size(size - start, TRAFFIC.memory.total)
     todo = deque((at, min(step, size - at)) for at in range(start, size, step))
     running: deque[tuple[Future[None], bytearray]] = deque()
     with TRAFFIC.loan() as loan, ThreadPoolExecutor(WIDTH) as pool:
@@ -54,14 +55,19 @@ def blocks(store: StorageAdapter, key: str, *, etag: str, start: int, size: int)
                 future, buffer = running[0]
                 future.result()
                 running.popleft()
-                with memoryview(buffer) as view:
-                    for at in range(0, len(view), BLOCK):
-                        yield view[at : at + BLOCK]
+                yield memoryview(buffer)
                 buffers.give_back(buffer)
         finally:
             stop.set()
             for future, _ in running:
                 future.cancel()
+
+
+def part_size(size: int, memory: int) -> int:
+    """Bytes to ask for at a time: what is on its way is lost when a download breaks off, and all of it has to
+    fit into memory; many requests cost time."""
+    fitting = max(MIB, memory // 4)
+    return min(PART, fitting, max(SMALLEST, size // 64 // MIB * MIB))
 
 
 class _Range:

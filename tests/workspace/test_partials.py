@@ -109,7 +109,7 @@ def test_after_an_interrupt_the_rest_is_fetched(
     fake: FakeS3, store: ObjectStore, kept: Partials, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fill(kept, store, tmp_path / "one", advance=Stop(8))
+        fill(kept, store, tmp_path / "one", advance=Stop(4))
     (tmp_path / "one").unlink()
     [partial] = left(tmp_path)
     assert partial.read_bytes() == DATA[: 400 * KIB]
@@ -127,7 +127,7 @@ def test_without_second_names_the_beginning_is_copied(
     """Another file system, or a system that cannot."""
     monkeypatch.setattr(fsio, "link_open", lambda *_: False)
     with pytest.raises(KeyboardInterrupt):
-        fill(kept, store, tmp_path / "one", advance=Stop(8))
+        fill(kept, store, tmp_path / "one", advance=Stop(4))
     (tmp_path / "one").unlink()
     fake.forget()
     assert fill(kept, store, tmp_path / "two") == DATA
@@ -180,7 +180,7 @@ def test_another_object_by_now_begins_anew(
 ) -> None:
     """The same bytes with another ETag: what was fetched of the other one is left alone."""
     with pytest.raises(KeyboardInterrupt):
-        fill(kept, store, tmp_path / "one", advance=Stop(8))
+        fill(kept, store, tmp_path / "one", advance=Stop(4))
     with fake.lock:
         fake._store(fake.bucket("bucket"), KEY, DATA, etag='"another"')
     fake.forget()
@@ -192,7 +192,7 @@ def test_a_damaged_beginning_is_fetched_again(
     fake: FakeS3, store: ObjectStore, kept: Partials, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fill(kept, store, tmp_path / "one", advance=Stop(8))
+        fill(kept, store, tmp_path / "one", advance=Stop(4))
     [partial] = left(tmp_path)
     with partial.open("r+b") as file:
         file.write(b"rot")
