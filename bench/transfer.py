@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,19 +27,25 @@ from timing import Side, compare, machine
 
 KEYS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
 ENGINE = """
-import sys
+import sys, time
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
 from git_datamanager.storage.locate import Access, open_store, parse
 from pathlib import Path
 verb, url, path, oid, size = sys.argv[1:]
 store = ObjectStore(open_store(parse(url), Access(), base=Path('.')), 'staging')
+store.stat(Oid(oid), 0)  # the client is imported and connected
+began = time.perf_counter()
 if verb == 'put':
     store.put(Oid(oid), int(size), lambda: open(path, 'rb', buffering=0))
 else:
     with open(path, 'wb', buffering=0) as target:
         store.fetch(Oid(oid), int(size), target)
+with open('inside', 'a') as file:
+    print(time.perf_counter() - began, file=file)
 """
+INSIDE = "ObjectStore"
+"""Sides whose name begins so tell besides how long the call itself took, without the start of Python."""
 
 
 @contextmanager
@@ -171,6 +178,19 @@ def many(root: Path, endpoint: str, count: int) -> list[Side]:
     ]
 
 
+def with_inside(rows: list[dict[str, object]], root: Path) -> list[dict[str, object]]:
+    """Their rows with the median of the calls themselves, and its ratio to the last side."""
+    told = root / "inside"
+    seconds = [float(line) for line in told.read_text().split()]
+    told.unlink()
+    for row in rows:
+        if str(row["name"]).startswith(INSIDE):
+            median = statistics.median(seconds)
+            row["inside_s"] = round(median, 3)
+            row["inside_ratio"] = round(median / float(str(rows[-1]["median_s"])), 3)
+    return rows
+
+
 def shown(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     for row in rows:
         print(
@@ -197,13 +217,9 @@ def main() -> None:
             oid = hashlib.file_digest(file, "sha256").hexdigest()
         for name, sides in (("push", pushes), ("pull", pulls)):
             print(name, flush=True)
-            results[name] = shown(
-                compare(
-                    sides(root, endpoint, big, oid, peers=asked.rclone),
-                    asked.runs,
-                    warmup=int(name == "pull"),
-                )
-            )
+            warmup = int(name == "pull")
+            rows = compare(sides(root, endpoint, big, oid, peers=asked.rclone), asked.runs, warmup=warmup)
+            results[name] = shown(with_inside(rows, root))
         if asked.small:
             emptied(root / "server" / "bench")()
             print("small", flush=True)

@@ -60,13 +60,12 @@ class Partials:
     ) -> None:
         """Let `target`, an unbuffered or buffered file, hold the verified bytes of the object and no others.
 
-        What an earlier run has of it is used. A failure (the disk is full, the network gone, ^C) leaves
+        What an earlier run has of it is used, and what an earlier call has put into this very target, if
+        nobody has emptied it. A failure (the disk is full, the network gone, ^C) leaves
         what came so far for the next one. Raises ObjectMissing, Corrupt, Unreachable, OSError.
         """
-        target.seek(0)
-        target.truncate()
         if size <= SMALL:
-            store.fetch(oid, size, target, key=key, advance=advance)
+            store.fetch(oid, size, _emptied(target), key=key, advance=advance)
             return
         self._sweep()
         meter = Tally(advance)
@@ -80,10 +79,12 @@ class Partials:
                     store.fetch(oid, size, _emptied(target), key=key, advance=advance)
 
     def _fill(self, wanted: _Wanted, target: BinaryIO, meter: Tally) -> None:
-        earlier = self._take(wanted.stem)
-        if earlier is not None:
-            with earlier.open("rb") as file:
-                fsio.copy_cheaply(file, target)
+        earlier = self._take(wanted.stem, target)
+        if earlier is None or not _is_same(earlier, target):
+            self._disown(wanted.oid, _emptied(target))
+            if earlier is not None:
+                with earlier.open("rb") as file:
+                    fsio.copy_cheaply(file, target)
         ours = self._link(wanted.stem, target)
         if ours is not None:
             _drop(earlier)
@@ -99,9 +100,15 @@ class Partials:
             _drop(ours)
             _drop(earlier)
 
-    def _take(self, stem: str) -> Path | None:
-        """A partial file that nobody is at work on; now we are."""
-        for path in self._root.glob(f"{stem}-*"):
+    def _disown(self, oid: Oid, target: BinaryIO) -> None:
+        """Let no name here be that of a file with other bytes by now: a call before this one failed."""
+        for path in self._root.glob(f"{oid.hex}-*"):
+            if _is_same(path, target):
+                path.unlink(missing_ok=True)
+
+    def _take(self, stem: str, target: BinaryIO) -> Path | None:
+        """A partial file that nobody is at work on, the target itself first; now we are."""
+        for path in sorted(self._root.glob(f"{stem}-*"), key=lambda p: not _is_same(p, target)):
             if not _is_at_work(path):
                 ours = self._name(stem, os.getpid())
                 with suppress(FileNotFoundError):  # somebody was quicker
@@ -169,6 +176,13 @@ def _emptied(target: BinaryIO) -> BinaryIO:
 def _drop(path: Path | None) -> None:
     if path is not None:
         path.unlink(missing_ok=True)
+
+
+def _is_same(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _is_at_work(path: Path) -> bool:

@@ -322,6 +322,35 @@ def test_what_somebody_else_is_fetching_is_left_to_them(
     assert left(tmp_path) == []
 
 
+def test_the_same_target_is_gone_on_with(
+    fake: FakeS3, store: ObjectStore, kept: Partials, tmp_path: Path
+) -> None:
+    with (tmp_path / "out").open("w+b") as target:
+        with pytest.raises(KeyboardInterrupt):
+            kept.fill(store, OID, len(DATA), target, advance=Stop(4))
+        fake.forget()
+        kept.fill(store, OID, len(DATA), target)
+    assert (tmp_path / "out").read_bytes() == DATA
+    assert min(ranges(fake)) == 400 * KIB
+    assert (tmp_path / "out").stat().st_nlink == 1
+    assert left(tmp_path) == []
+
+
+def test_a_target_that_is_filled_from_elsewhere_keeps_no_second_name(
+    fake: FakeS3, store: ObjectStore, kept: Partials, tmp_path: Path
+) -> None:
+    """The first store broke off, the second has it: nothing here may change with the working file."""
+    fake.create_bucket("second")
+    fake.put("second", KEY, DATA)
+    second = ObjectStore(S3Store("second", "", SharedLogin(endpoint=fake.url, **KEYS)), "staging")
+    with (tmp_path / "out").open("w+b") as target:
+        with pytest.raises(KeyboardInterrupt):
+            kept.fill(store, OID, len(DATA), target, advance=Stop(4))
+        kept.fill(second, OID, len(DATA), target)
+    assert (tmp_path / "out").read_bytes() == DATA
+    assert (tmp_path / "out").stat().st_nlink == 1
+
+
 def test_an_absent_object(fake: FakeS3, store: ObjectStore, kept: Partials, tmp_path: Path) -> None:
     fake.remove("bucket", KEY)
     with pytest.raises(ObjectMissing):
