@@ -32,6 +32,8 @@ from git_datamanager.workspace.worktree import WorkTree
 
 if TYPE_CHECKING:
     from git_datamanager.objects import ObjectStore
+    from git_datamanager.workspace.folderpacks import Packs
+    from git_datamanager.workspace.folders import Folders
 
 
 _Part = TypeVar("_Part")
@@ -118,6 +120,29 @@ class DataManager:
     def work(self) -> WorkTree:
         states = StateCache(self.git.git_dir / "data" / "state.db")
         return WorkTree(self.git.work_tree, states, self.cache, lambda text: note(self.progress, text))
+
+    @_once
+    def packs(self) -> "Packs":
+        """Small members of folders, shared by all work trees of the clone."""
+        from git_datamanager.workspace.folderpacks import Packs
+
+        return Packs(
+            self.state_folder / "cache",
+            self.settings.choice("data.cache"),
+            lambda: self.settings.size("data.cacheSize"),
+            lambda oid: bool(self.journal.holders(oid)),
+        )
+
+    @_once
+    def folders(self) -> "Folders":
+        """The working folders of datasets of kind `tree`."""
+        from git_datamanager.workspace.folders import Folders
+        from git_datamanager.workspace.folderstate import FolderStates
+
+        states = FolderStates(self.git.git_dir / "data" / "folders")
+        return Folders(
+            self.git.work_tree, states, self.packs, self.cache, lambda text: note(self.progress, text)
+        )
 
     @_once
     def remotes(self) -> Remotes:

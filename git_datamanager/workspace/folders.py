@@ -6,7 +6,7 @@ aside under an id.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +18,10 @@ from git_datamanager.model.names import check_name
 from git_datamanager.model.oid import Oid
 from git_datamanager.workspace.cache import Cache
 from git_datamanager.workspace.folderpacks import Packs
-from git_datamanager.workspace.folderread import Advance, digests
 from git_datamanager.workspace.folderscan import Look, raise_refused, scan, scan_calm
 from git_datamanager.workspace.folderstate import FolderStates, Recorded, recorded
+
+Advance = Callable[[int], None]
 
 
 class Seen(NamedTuple):
@@ -85,7 +86,7 @@ class Folders:
         """Hash what changed and record it; None for what it holds where that cannot be said."""
         try:
             digest_of = known.digests_for(look, kept=False) if known else [None] * len(look)
-            found = digests(self.path(name), look, digest_of, keep=None)
+            found = _digests(self.path(name), look, digest_of)
             listing = _listing(look, found)
             own = Oid(tree.digest_of(listing).hex())
         except (DataError, UnicodeEncodeError):
@@ -117,7 +118,7 @@ class Folders:
         known = self.states.get(name)
         digest_of = known.digests_for(look, kept=True) if known else [None] * len(look)
         keep = (self.packs, self.cache)
-        found = digests(self.path(name), look, digest_of, keep=keep, advance=advance)
+        found = _digests(self.path(name), look, digest_of, keep, advance)
         listing = _listing(look, found)
         oid = Oid(tree.digest_of(listing).hex())
         self._put(name, look, found, oid, known, bytes([1]) * len(look))
@@ -135,6 +136,18 @@ class Folders:
             with path.open("xb") as file:
                 file.writelines(tree.blocks(listing))
             self.cache.adopt(path, oid)
+
+
+def _digests(
+    folder: Path,
+    look: Look,
+    known: Sequence[bytes | None],
+    keep: tuple[Packs, Cache] | None = None,
+    advance: Advance = lambda _: None,
+) -> bytes:
+    from git_datamanager.workspace.folderread import digests  # an unchanged folder needs no hashlib
+
+    return digests(folder, look, known, keep=keep, advance=advance)
 
 
 def _listing(look: Look, found: bytes) -> Listing:

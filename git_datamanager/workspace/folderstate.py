@@ -102,7 +102,8 @@ class FolderStates:
         self._root = root
 
     def path(self, name: str) -> Path:
-        return self._root / Oid.of(name.encode()).hex
+        # Not a cryptographic hash: those cost `status` an import. The record itself says whose it is.
+        return self._root / f"{zlib.crc32(name.encode()):08x}"
 
     def get(self, name: str) -> Recorded | None:
         try:

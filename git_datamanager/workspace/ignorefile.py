@@ -17,9 +17,10 @@ def pattern(name: str) -> str:
     return f"/{escaped}"
 
 
-def add(text: str, name: str, *, is_database: bool = False) -> str:
-    """With the lines of this dataset in the block."""
-    wanted = [pattern(name)]
+def add(text: str, name: str, *, is_database: bool = False, is_folder: bool = False) -> str:
+    """With the lines of this dataset in the block. That of a folder ends with a slash: a file of its name
+    would be somebody else's."""
+    wanted = [pattern(name) + ("/" if is_folder else "")]
     if is_database:
         wanted += [pattern(name + suffix) for suffix in COMPANIONS]
     return _with_lines(text, lambda lines: {*lines, *wanted})
@@ -27,7 +28,7 @@ def add(text: str, name: str, *, is_database: bool = False) -> str:
 
 def remove(text: str, name: str) -> str:
     """Without the lines of this dataset."""
-    gone = {pattern(name), *(pattern(name + suffix) for suffix in COMPANIONS)}
+    gone = {pattern(name), pattern(name) + "/", *(pattern(name + suffix) for suffix in COMPANIONS)}
     return _with_lines(text, lambda lines: lines - gone)
 
 
