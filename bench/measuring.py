@@ -49,8 +49,8 @@ class Contestant:
     """Fewer rounds than the table has, for those that are very slow."""
     is_counted: bool = False
     """Whether its bytes are counted, in one more round through a proxy."""
-    stored: Callable[[], int] | None = None
-    """Bytes that lie at the other end, where they do not go through the bucket."""
+    arrived: Callable[[], int] | None = None
+    """Bytes at the place to which they go, where that is not the bucket: what it grows by has moved."""
     note: str = ""
 
 
@@ -64,7 +64,7 @@ class Row:
     peak: int = 0
     sent: int | None = None
     received: int | None = None
-    stored: int | None = None
+    moved: int | None = None
     failed: str | None = None
     note: str = ""
 
@@ -89,7 +89,6 @@ class Meter:
         commands = [
             {"argv": [str(word) for word in step.argv], "cwd": str(step.cwd), "env": env} for step in steps
         ]
-        os.sync()
         done = subprocess.run(
             [sys.executable, "-I", "-S", LAUNCH, json.dumps(commands)],
             env=env,
@@ -126,13 +125,14 @@ class Meter:
 
     def _timed(self, one: Contestant, row: Row) -> None:
         one.reset()
-        before = one.stored() if one.stored else 0
+        before = one.arrived() if one.arrived else 0
+        os.sync()
         taken = self.run(one.steps, {**self.bucket.env(), **one.env(self.bucket)})
         row.step_seconds.append([round(step["seconds"], 4) for step in taken])
         row.seconds.append(round(sum(step["seconds"] for step in taken), 4))
         row.peak = max(row.peak, *(step["peak"] for step in taken))
-        if one.stored:
-            row.stored = one.stored() - before
+        if one.arrived:
+            row.moved = one.arrived() - before
 
     def _counted(self, one: Contestant, row: Row) -> None:
         one.reset()
@@ -175,11 +175,11 @@ def shown(row: Row) -> str:
     if row.failed is not None:
         return f"  {row.name:34} {row.failed}"
     if not row.seconds:
-        return f"  {row.name:34} sent {row.sent} B, stored {row.stored} B"
+        return f"  {row.name:34} sent {row.sent} B, moved {row.moved} B"
     middle, low, high = statistics.median(row.seconds), min(row.seconds), max(row.seconds)
     moved = [
         f"{label} {value / 1e6:.3f} MB"
-        for label, value in (("sent", row.sent), ("received", row.received), ("stored", row.stored))
+        for label, value in (("sent", row.sent), ("received", row.received), ("moved", row.moved))
         if value is not None
     ]
     times = f"{middle:8.3f} s  ({low:.3f}–{high:.3f}, {len(row.seconds)})"

@@ -105,8 +105,8 @@ class Versioner:
         """Remove what was sent from the store."""
         self.scene.bucket.empty(self.prefix)
 
-    def stored(self) -> int:
-        """Bytes in the store, where it is not the bucket."""
+    def arrived(self) -> int:
+        """Bytes where they go, for a tool whose store is not the bucket."""
         return 0
 
     def image(self, clone: Path) -> Image:
@@ -228,8 +228,8 @@ class Lfs(Versioner):
     def quiet(self) -> dict[str, str]:
         return {**self.scene.env, "GIT_LFS_SKIP_SMUDGE": "1"}
 
-    def stored(self) -> int:
-        return size(self.origin / "lfs")
+    def arrived(self) -> int:
+        return size(self.origin / "lfs") + size(self.place / "reader" / ".git" / "lfs")
 
     def forget(self) -> None:
         remove(self.origin / "lfs")

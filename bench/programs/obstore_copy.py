@@ -1,12 +1,16 @@
 """Copy files to or from a bucket with obstore as its manual says; folders with 32 requests at a time.
 
-python obstore_copy.py up PATH BUCKET KEY | down BUCKET KEY PATH
+    python obstore_copy.py up PATH BUCKET KEY | down BUCKET KEY PATH
+
+Threads, not asyncio: after many `put_async` obstore 0.12 aborts at exit now and then.
 """
 
-import asyncio
 import os
 import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import obstore
 from obstore.store import S3Store
@@ -14,39 +18,34 @@ from obstore.store import S3Store
 AT_A_TIME = 32
 
 
-async def up(store: S3Store, path: Path, key: str) -> None:
+def all_of(work: Callable[[Any], object], items: Iterable[Any]) -> None:
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        list(pool.map(work, items))
+
+
+def up(store: S3Store, path: Path, key: str) -> None:
     if path.is_file():
-        await obstore.put_async(store, key, path)
+        obstore.put(store, key, path)
         return
-    gate = asyncio.Semaphore(AT_A_TIME)
-
-    async def one(file: Path) -> None:
-        async with gate:
-            await obstore.put_async(store, f"{key}/{file.relative_to(path).as_posix()}", file.read_bytes())
-
-    await asyncio.gather(*(one(file) for file in path.rglob("*") if file.is_file()))
+    files = (one for one in path.rglob("*") if one.is_file())
+    all_of(
+        lambda one: obstore.put(store, f"{key}/{one.relative_to(path).as_posix()}", one.read_bytes()), files
+    )
 
 
-async def fetch(store: S3Store, key: str, path: Path) -> None:
+def fetch(store: S3Store, key: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = await obstore.get_async(store, key)
     with path.open("wb") as file:
-        async for block in found.stream():
+        for block in obstore.get(store, key).stream():
             file.write(block)
 
 
-async def down(store: S3Store, key: str, path: Path) -> None:
+def down(store: S3Store, key: str, path: Path) -> None:
     below = [one["path"] for batch in obstore.list(store, key + "/") for one in batch]
-    if not below:
-        await fetch(store, key, path)
-        return
-    gate = asyncio.Semaphore(AT_A_TIME)
-
-    async def one(name: str) -> None:
-        async with gate:
-            await fetch(store, name, path / name.removeprefix(key + "/"))
-
-    await asyncio.gather(*(one(name) for name in below))
+    if below:
+        all_of(lambda name: fetch(store, name, path / name.removeprefix(key + "/")), below)
+    else:
+        fetch(store, key, path)
 
 
 def open_store(bucket: str) -> S3Store:
@@ -58,6 +57,6 @@ def open_store(bucket: str) -> S3Store:
 if __name__ == "__main__":
     way, *words = sys.argv[1:]
     if way == "up":
-        asyncio.run(up(open_store(words[1]), Path(words[0]), words[2]))
+        up(open_store(words[1]), Path(words[0]), words[2])
     else:
-        asyncio.run(down(open_store(words[0]), words[1], Path(words[2])))
+        down(open_store(words[0]), words[1], Path(words[2]))

@@ -66,8 +66,8 @@ def _author(tool: Versioner, old: Path, new: Path) -> Contestant:
     def reset() -> None:
         images[0].restore()
         overwrite(tool.work / DATA, new)
-        if isinstance(tool, Ours):
-            tool.forget()  # the others' version before lies where the new one goes
+        if tool.to_bucket:
+            tool.forget()
 
     return contestant(tool, tool.change, prepare, reset, slow=True, counted=True)
 
@@ -135,6 +135,6 @@ def _backup(tool: Backup, old: Path, new: Path, *, down: bool) -> Contestant:
         [tool.step(tool.load if down else tool.save)] if tool.is_here else [],
         prepare=prepare,
         rounds=1,
-        stored=None if down else tool.stored,
+        arrived=None if down else tool.stored,
         note=NOTE,
     )

@@ -31,6 +31,7 @@ def run(scene: Scene) -> dict[str, Table]:
         figures |= {"ours": _against(whole, sizes), **taken}
     except Failed as error:
         ours.failed = str(error)
+        scene.meter.say(f"  git data: {error}")
     rows += [_backup(tool, versions, whole, figures) for tool in backups(scene, "history")]
     for key, value in figures.items():
         scene.meter.say(f"  {key}: {value}")
@@ -106,6 +107,6 @@ def _backup(tool: Backup, versions: list[Path], whole: list[int], figures: dict[
         row.seconds.append(round(taken[0]["seconds"], 4))
         row.peak = max(row.peak, taken[0]["peak"])
         grown.append(tool.stored())
-    row.stored = grown[-1]
+    row.moved = grown[-1]
     figures[tool.name] = _against(whole, [after - before for before, after in itertools.pairwise(grown)])
     return row

@@ -32,7 +32,7 @@ def contestant(
         env=tool.env,
         rounds=1 if slow and tool.slow else None,
         is_counted=counted and tool.to_bucket,
-        stored=tool.stored if counted and not tool.to_bucket else None,
+        arrived=tool.arrived if counted and not tool.to_bucket else None,
     )
 
 
