@@ -1,16 +1,22 @@
-"""Which versions keep their plain bytes, and what the others build on: docs/design/encodings.md. Pure."""
+"""Which versions keep their plain bytes, and what the others build on: docs/design/encodings.md. Pure.
 
-from collections.abc import Iterable
-from dataclasses import replace
+Records are per content: what an entry says of its oid holds for every entry that has it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from git_datamanager.errors import DataError
-from git_datamanager.model.chains import SMALLEST
+from git_datamanager.model.chains import DEEPEST, SMALLEST
 from git_datamanager.model.layout import Encoding
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
 from git_datamanager.model.oid import Oid
 
 OPTION = "plain"
+_SPREAD = 3
+"""Every third version skips three, every ninth nine: chains stay below 8 up to 81 versions, and no more than
+a logarithm of them waits for its base."""
 
 
 class Pair(NamedTuple):
@@ -18,6 +24,16 @@ class Pair(NamedTuple):
 
     version: Version
     base: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How production keeps contents by now, where that changed."""
+
+    deltas: Mapping[Oid, Mapping[str, int]] = field(default_factory=dict)
+    """The form that rebuilds a content without plain bytes."""
+    plain: frozenset[Oid] = frozenset()
+    """Contents whose plain bytes were seen under `objects/`."""
 
 
 def keeps_plain(dataset: Dataset) -> set[Oid]:
@@ -31,50 +47,88 @@ def keeps_plain(dataset: Dataset) -> set[Oid]:
 
 
 def pairs(dataset: Dataset) -> list[Pair]:
-    """What to compact, the newest first, so that a base is settled before what builds on it.
+    """What to compact now, the newest first, so that a base is settled before what builds on it.
 
-    The version with number n builds on n + 2^k, with the largest 2^k that divides n and leads to a version
-    that exists: a chain is then about log2 deep, and a base stays what it is while versions are added.
+    The version with number n builds on n + 3^k, with the largest 3^k that divides n, or on the next one that
+    is there; what has no such version yet waits for it with its plain bytes, and never changes its base.
     """
-    plain = keeps_plain(dataset)
-    newest = dict[Oid, Version]()
+    plain, newest = keeps_plain(dataset), _newest(dataset)
+    by_number = {v.number: v for v in newest.values()}
+    depths = {v.oid: _depth(v, newest) for v in newest.values()}
+    found = []
+    for version in newest.values():
+        base = _base(version.number, by_number)
+        if version.compacted or version.oid in plain or version.size < SMALLEST or base is None:
+            continue
+        depth = depths[base.oid]
+        if depth is not None and depth < DEEPEST:
+            depths[version.oid] = depth + 1
+            found.append(Pair(version, base))
+    return found
+
+
+def _newest(dataset: Dataset) -> dict[Oid, Version]:
+    """Every published content with its newest entry, the newest first."""
+    found = dict[Oid, Version]()
     for version in dataset.versions:
         if version.state is State.PUBLISHED:
-            newest.setdefault(version.oid, version)
-    by_number = {v.number: v for v in newest.values()}
-    old = [v for v in newest.values() if v.oid not in plain and v.size >= SMALLEST]
-    found = ((version, _base(version, by_number)) for version in old)
-    return [Pair(version, base) for version, base in found if base is not None]
+            found.setdefault(version.oid, version)
+    return found
 
 
-def _base(version: Version, by_number: dict[int, Version]) -> Version | None:
-    step = version.number & -version.number
-    while step:
-        if version.number + step in by_number:
-            return by_number[version.number + step]
-        step //= 2
-    newer = [number for number in by_number if number > version.number]
-    return by_number[min(newer)] if newer else None
+def _base(number: int, by_number: Mapping[int, Version]) -> Version | None:
+    step = 1
+    while number % (step * _SPREAD) == 0:
+        step *= _SPREAD
+    there = [n for n in by_number if n >= number + step]
+    return by_number[min(there)] if there else None
 
 
-def is_settled(pair: Pair) -> bool:
-    """The manifest says already that the version is compacted onto this base, or without any."""
-    if pair.version.compacted is None:
-        return False
-    return pair.base.oid in {Encoding.parse(name).base for name in pair.version.encodings}
+def _depth(version: Version, newest: Mapping[Oid, Version]) -> int | None:
+    """How many deltas lead down to plain bytes, each onto a newer live version; None where they do not."""
+    depth = 0
+    while version.compacted:
+        base = newest.get(_onto(version.encodings) or version.oid)
+        if base is None or base.number <= version.number:
+            return None
+        version, depth = base, depth + 1
+    return depth
+
+
+def _onto(encodings: Mapping[str, int]) -> Oid | None:
+    return next((base for base in (Encoding.parse(name).base for name in encodings) if base), None)
+
+
+def swollen(dataset: Dataset) -> list[Version]:
+    """Compacted versions that are to have plain bytes again: the option was raised or dropped, a newer entry
+    has the same content, or what they build on is no newer live version any more."""
+    plain, newest = keeps_plain(dataset), _newest(dataset)
+    return [v for v in newest.values() if v.compacted and (v.oid in plain or _depth(v, newest) is None)]
 
 
 def asked(manifest: Manifest) -> list[Dataset]:
     """The datasets of which something is to be compacted or to be brought back."""
-    return [d for d in manifest if any(not is_settled(p) for p in pairs(d)) or swollen(d)]
+    return [d for d in manifest if pairs(d) or swollen(d)]
 
 
-def swollen(dataset: Dataset) -> list[Version]:
-    """Compacted versions that are to have plain bytes again: the option was raised or dropped, or a new
-    version has the same content."""
-    plain = keeps_plain(dataset)
-    found = {v.oid: v for v in dataset.versions if v.compacted and v.oid in plain and v.state.is_live}
-    return list(found.values())
+def recorded(dataset: Dataset, kept: Kept, time: str) -> Dataset:
+    """With what a run has seen: a chain only where this manifest still wants it, and leads upwards."""
+    plain, newest = keeps_plain(dataset), _newest(dataset)
+
+    def leads_up(oid: Oid) -> bool:
+        base = newest.get(_onto(kept.deltas[oid]) or oid)
+        return base is not None and base.number > newest[oid].number
+
+    def of(version: Version) -> Version:
+        if version.state is not State.PUBLISHED:
+            return version
+        if version.compacted and version.oid in kept.plain:
+            return replace(version, compacted=None)
+        if version.oid in kept.deltas and version.oid not in plain and leads_up(version.oid):
+            return replace(version, compacted=time, encodings=kept.deltas[version.oid])
+        return version
+
+    return replace(dataset, versions=tuple(of(v) for v in dataset.versions))
 
 
 def compacted(manifests: Iterable[Manifest]) -> dict[Oid, tuple[Dataset, Version]]:
@@ -89,12 +143,6 @@ def compacted(manifests: Iterable[Manifest]) -> dict[Oid, tuple[Dataset, Version
             else:
                 plain.add(version.oid)
     return {oid: entry for oid, entry in found.items() if oid not in plain}
-
-
-def chain_bases(entries: Iterable[Version]) -> set[Oid]:
-    """What the deltas of compacted versions build on: needed as long as they are."""
-    encodings = (Encoding.parse(name) for version in entries for name in version.encodings)
-    return {e.base for e in encodings if e.base is not None}
 
 
 def ask(manifest: Manifest, name: str, keep: int | None) -> Manifest:

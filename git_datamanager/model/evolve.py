@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from git_datamanager.errors import Conflict, DataError, ManifestError, NotFound, UnknownVersion
 from git_datamanager.model import compaction
+from git_datamanager.model.compaction import Kept
 from git_datamanager.model.manifest import (
     MAX_NUMBER,
     Dataset,
@@ -203,16 +204,6 @@ class Publication:
     """The forms beside the plain bytes, with their sizes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """How production keeps contents by now, where that changed."""
-
-    deltas: Mapping[Oid, Mapping[str, int]] = field(default_factory=dict)
-    """The form that rebuilds a content without plain bytes."""
-    plain: Collection[Oid] = ()
-    """Contents that have plain bytes again."""
-
-
 AS_BEFORE = Kept()
 
 
@@ -223,22 +214,7 @@ def finalize(
     says so, where the tip still asks for it."""
     settled_first = settle_numbers(manifest)
     final = settled_first.with_datasets(_finalized(dataset, confirmed, time) for dataset in settled_first)
-    return final.with_datasets(_compacted(dataset, kept, time) for dataset in final)
-
-
-def _compacted(dataset: Dataset, kept: Kept, time: str) -> Dataset:
-    plain = compaction.keeps_plain(dataset)
-
-    def of(version: Version) -> Version:
-        if version.state is not State.PUBLISHED:
-            return version
-        if version.compacted and version.oid in kept.plain:
-            return replace(version, compacted=None)
-        if version.oid in kept.deltas and version.oid not in plain:
-            return replace(version, compacted=time, encodings=kept.deltas[version.oid])
-        return version
-
-    return replace(dataset, versions=tuple(of(v) for v in dataset.versions))
+    return final.with_datasets(compaction.recorded(dataset, kept, time) for dataset in final)
 
 
 def _finalized(dataset: Dataset, confirmed: Mapping[str, Publication], time: str) -> Dataset:

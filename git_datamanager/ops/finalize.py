@@ -13,6 +13,7 @@ from git_datamanager.errors import Conflict, DataError, ManifestError
 from git_datamanager.events import note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
+from git_datamanager.model.compaction import Kept
 from git_datamanager.model.manifest import FILE_NAME, Manifest, Version
 from git_datamanager.ops.branch import BOT_BRANCH, Branch, Push, commit_manifest, readable
 from git_datamanager.ops.host import host_from_environment
@@ -49,7 +50,7 @@ def finalize(
     tip: str,
     confirmed: Mapping[str, evolve.Publication],
     mode: str,
-    kept: evolve.Kept = evolve.AS_BEFORE,
+    kept: Kept = evolve.AS_BEFORE,
 ) -> Outcome:
     """Record what this run has seen; recomputed from the tip before every push.
 

@@ -7,36 +7,28 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_datamanager import documents
-from git_datamanager.errors import Conflict, Corrupt, ObjectMissing
+from git_datamanager.errors import Corrupt, ObjectMissing
 from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import (
     AUDIT,
     OBJECTS,
-    RECEIPTS,
     TRASH,
     audit_key,
     object_of,
-    receipt_of,
     trash_key,
 )
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
-from git_datamanager.model.records import GcRecord, Receipt
+from git_datamanager.model.records import GcRecord
 from git_datamanager.model.ulid import is_ulid, new_ulid
-from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import compacting, deleting
+from git_datamanager.ops import compacting, deleting, gcrecords, rests
 from git_datamanager.ops.branch import find_branch
 from git_datamanager.ops.deleting import DAY, Asked, Item, Removal, Run, Trouble
 from git_datamanager.ops.promote import actor
 from git_datamanager.ops.register import address, identity
 from git_datamanager.ops.roots import Roots, collect, demand_all
 from git_datamanager.storage.base import ABSENT
-from git_datamanager.workspace import reflists
 from git_datamanager.workspace.journal import utc_now
-
-REMEMBERED = 90 * DAY
-"""For how long a ref that is gone and was never merged still counts."""
-SHRINK, FEW = 0.8, 10
 
 
 class Report(NamedTuple):
@@ -68,6 +60,8 @@ class _Plan(NamedTuple):
     to_purge: list[Item]
     kept: list[Item]
     waiting: list[Item]
+    idle: list[Item]
+    """Encoded forms and indexes that nothing needs: they go without trash, and count for little."""
     roots: Roots
     record: GcRecord
 
@@ -150,14 +144,19 @@ class _Gc:
             to_purge=to_purge,
             kept=last_copies,
             waiting=young if self._purge else [*young, *purgeable],
+            idle=rests.idle(self.store, roots.tips, named, self._limit()),
             roots=roots,
             record=self._record(roots, to_move, to_purge),
         )
 
     def _aged(self, trash: Sequence[Item]) -> tuple[list[Item], list[Item]]:
         """What lay there for longer than the grace, and the rest."""
-        limit = self.store.adapter.clock() - self._manager.settings.number("data.grace", 1) * DAY
+        limit = self._limit()
         return [i for i in trash if i.modified < limit], [i for i in trash if i.modified >= limit]
+
+    def _limit(self) -> float:
+        """The grace ago, by the store's clock."""
+        return self.store.adapter.clock() - self._manager.settings.number("data.grace", 1) * DAY
 
     def demand_confirmation(self, plan: _Plan) -> None:
         command = "git data gc --apply" + (" --purge" if self._purge else "")
@@ -168,6 +167,7 @@ class _Gc:
         """Say what is intended, do it, say what was done."""
         done = Removal()
         if not plan.to_move and not plan.to_purge:
+            self._drop_idle(run, plan, done)
             run.sweep_probes()
             return done
         self._leave(plan.record)
@@ -183,6 +183,7 @@ class _Gc:
             gone = [i for i in chunk if i in free or self._is_good(i)]
             done.kept += [i for i in chunk if i not in gone]
             done.deleted += [i for i in gone if run.delete(i, done)]
+        self._drop_idle(run, plan, done)
         run.sweep_probes()
         moved, purged = ([str(i.oid) for i in some] for some in (done.moved, done.deleted))
         self._leave(
@@ -191,6 +192,15 @@ class _Gc:
             )
         )
         return done
+
+    def _drop_idle(self, run: Run, plan: _Plan, done: Removal) -> None:
+        """Each chunk by a new look: what is recorded or named meanwhile stays."""
+        for chunk in deleting.in_chunks(plan.idle):
+            roots, named = self._named()
+            still = {i.key for i in rests.idle(self.store, roots.tips, named, self._limit())}
+            for item in chunk:
+                if item.key in still:
+                    run.delete(item, done)
 
     def _leave(self, record: GcRecord) -> None:
         documents.write(self.store.adapter, audit_key(record.id), record, ABSENT)
@@ -226,14 +236,15 @@ class _Gc:
         """What refs, earlier refs and receipts without a tombstone name."""
         roots = collect(self._manager, self._place, self._asked.repositories)
         records = self._records()
-        _demand_refs(roots, records, fewer=self._fewer_refs)
-        remembered = _remembered(self._manager, roots, records)
-        return roots, roots.named | roots.bases | remembered | _vanished(self.store, roots)
+        gcrecords.demand_refs(roots, records, fewer=self._fewer_refs)
+        remembered = gcrecords.remembered(self._manager, roots, records)
+        named = roots.named | remembered | gcrecords.vanished(self.store, roots)
+        return roots, named | rests.bases(self.store, roots.tips, named)
 
     def _records(self) -> list[GcRecord]:
         """Those that earlier runs for this repository left, not too long ago, oldest first."""
         store = self.store.adapter
-        since = store.clock() - REMEMBERED
+        since = store.clock() - gcrecords.REMEMBERED
         keys = [
             s.key for s in store.list_objects(AUDIT)
             if s.modified > since and is_ulid(s.key.removeprefix(AUDIT).removesuffix(".json"))
@@ -253,38 +264,3 @@ class _Gc:
             moved=[str(i.oid) for i in to_move],
             purged=[str(i.oid) for i in to_purge],
         )
-
-
-def _vanished(store: ObjectStore, roots: Roots) -> set[Oid]:
-    """The contents of entries that have a receipt and that no manifest knows: not deleted, but lost from
-    view, by a force-push for one."""
-    known = roots.ids | roots.tombstones
-    entries = (receipt_of(s.key) for s in store.adapter.list_objects(RECEIPTS))
-    found = set()
-    for entry in entries:
-        if entry is not None and entry not in known:
-            receipt = documents.fetch(store.adapter, f"{RECEIPTS}{entry}.json", Receipt)
-            if receipt is not None:
-                found.add(Oid.parse(receipt.oid))
-    return found
-
-
-def _demand_refs(roots: Roots, records: Sequence[GcRecord], *, fewer: bool) -> None:
-    """Raise Conflict where many refs that an earlier run saw are gone."""
-    before = records[-1].refs if records else 0
-    now = len(roots.refs)
-    if fewer or now >= SHRINK * before or before - now <= FEW:
-        return
-    raise Conflict(
-        f"there are {now} refs, an earlier run saw {before}: maybe the list is cut, so nothing was done",
-        hints=["git data gc --fewer-refs   # if they were deleted on purpose"],
-    )
-
-
-def _remembered(manager: DataManager, roots: Roots, records: Sequence[GcRecord]) -> set[Oid]:
-    """What refs name that are gone and were not merged."""
-    beyond = {commit: oids for record in records for commit, oids in record.beyond.items()}
-    there = set(roots.refs.values())
-    gone = [commit for commit in beyond if commit not in there]
-    merged = reflists.is_merged(manager.git, gone, roots.tip)
-    return {Oid.parse(oid) for commit in gone if commit not in merged for oid in beyond[commit]}

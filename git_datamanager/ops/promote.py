@@ -3,10 +3,9 @@
 import os
 import shlex
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -100,42 +99,50 @@ class Promotion:
         beside it. Where there is no form, `error` says what is wrong."""
         if version.size < SMALLEST:
             raise error
-        for form in chain(
-            encoded.forms(self.staging, version.oid), encoded.forms(self.staging, version.oid, below=TRASH)
-        ):
+        for store, form in self._found(version):
             try:
-                self._rebuild(dataset, version, form)
+                self._rebuild(dataset, version, store, form)
             except (ObjectMissing, Corrupt, PreconditionFailed) as trouble:
                 error = _useless(dataset, version, form, trouble)
                 continue
-            if not self._improve(dataset, version, form):
-                self._copy(form.key, form.etag, encoded_key(version.oid, form.encoding))
+            if store is self.staging:
+                self._keep(dataset, version, form)
             return self.production.verify(version.oid, version.size, advance=self._pass(dataset, version))
         raise error
 
-    def _rebuild(self, dataset: Dataset, version: Version, form: encoded.Form) -> None:
+    def _found(self, version: Version) -> Iterator[tuple[ObjectStore, encoded.Form]]:
+        """Forms in staging, in its trash, and in production: of a content that was compacted."""
+        for below in ("", TRASH):
+            yield from ((self.staging, f) for f in encoded.forms(self.staging, version.oid, below=below))
+        yield from ((self.production, f) for f in encoded.forms(self.production, version.oid))
+
+    def _rebuild(self, dataset: Dataset, version: Version, store: ObjectStore, form: encoded.Form) -> None:
         """Nothing becomes visible in production before the SHA-256 of all bytes agrees."""
         bases = Bases(self.manager, dataset, ("production", "staging"))
         with ExitStack() as stack:
             base = stack.enter_context(bases.opened(form.encoding.base)) if form.encoding.base else None
-            body = stack.enter_context(encoded.reading(self.staging, form, version.oid, version.size, base))
+            body = stack.enter_context(encoded.reading(store, form, version.oid, version.size, base))
             self.check()
             self.production.adapter.write_object(
                 object_key(version.oid), body, version.size, sha256=version.oid.hex,
                 presentation=_shown(dataset), advance=self._pass(dataset, version),
             )  # fmt: skip
 
-    def _improve(self, dataset: Dataset, version: Version, form: encoded.Form) -> bool:
-        """A delta that was made without the base's bytes is made again with them: here both are at hand,
-        and everybody who pulls is spared the difference."""
-        base = next((v for v in dataset.versions if v.oid == form.encoding.base), None)
-        if base is None or form.size <= version.size * SLIM:
-            return False
+    def _keep(self, dataset: Dataset, version: Version, form: encoded.Form) -> None:
+        """Have the form in production, too. One that stands there and is good stays: a compacted version may
+        rest on it. A delta that was made without the base's bytes is made again with them: here both are at
+        hand, and everybody who pulls is spared the difference."""
         again = Redelta(self.manager, dataset, self.production, self.check)
+        if again.standing(version, form.encoding) is not None:
+            return
+        base = next((v for v in dataset.versions if v.oid == form.encoding.base), None)
         try:
-            return again.make(version, base, int(form.size * MUCH)) is not None
-        except (ObjectMissing, Corrupt):  # the base is not published yet; the form that was sent will do
-            return False
+            is_fat = form.size > version.size * SLIM
+            if base and is_fat and again.make(version, base, int(form.size * MUCH)) is not None:
+                return
+        except (ObjectMissing, Corrupt) as error:
+            note(self.manager.progress, f"{dataset.name} {version.name}: its delta stays as it is ({error})")
+        self._copy(form.key, form.etag, encoded_key(version.oid, form.encoding))
 
     def _copy(self, key: str, etag: str, target: str) -> None:
         """Take an object over from staging that nothing rests on: an encoded form, an index."""

@@ -18,7 +18,7 @@ from git_datamanager.errors import DataError, Denied, ObjectMissing, Unreachable
 from git_datamanager.events import Event, Kind, note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
-from git_datamanager.model.compaction import asked, compacted
+from git_datamanager.model.compaction import Kept, asked, compacted
 from git_datamanager.model.layout import LEASE, TRASH, object_of
 from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
 from git_datamanager.model.oid import Oid
@@ -99,8 +99,8 @@ class _Work:
     compaction: Compaction = field(default_factory=Compaction)
 
     @property
-    def kept(self) -> evolve.Kept:
-        return evolve.Kept(self.compaction.deltas, self.compaction.plain)
+    def kept(self) -> Kept:
+        return Kept(self.compaction.deltas, frozenset(self.compaction.plain))
 
 
 def publish(
@@ -169,7 +169,8 @@ def _work(
         restored = promotion.restore(lost)
         entries, confirmed = _publish_entries(promotion, pending_entries(manifest), tip)
         compaction = compact(promotion, evolve.finalize(manifest, confirmed, utc_now()))
-        compaction.plain |= {oid for oid in lost if promotion.production.stat(oid, lost[oid][1].size)}
+        compaction.plain |= {oid for oid, (_, error) in zip(lost, restored, strict=True) if error is None}
+        compaction.plain |= {e.version.oid for e in entries if e.result is Result.PUBLISHED}
     return _Work(tip, manifest, entries, confirmed, restored, compaction)
 
 

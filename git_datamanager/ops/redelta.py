@@ -6,6 +6,7 @@ from pathlib import Path
 from git_datamanager import encoded
 from git_datamanager.content import delta
 from git_datamanager.content.snapshot import hash_file
+from git_datamanager.errors import Corrupt, ObjectMissing, PreconditionFailed
 from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import Encoding
 from git_datamanager.model.manifest import Dataset, Version
@@ -27,9 +28,13 @@ class Redelta:
     def make(self, version: Version, base: Version, limit: int) -> encoded.Form | None:
         """A delta in its place, rebuilt from there; None where it would be larger than `limit` bytes.
 
-        Both versions are read by ranges. Raises Corrupt where what is stored does not rebuild the version.
+        One that stands there and rebuilds the version is left: something may rest on it. Both versions are
+        read by ranges. Raises Corrupt where what is stored does not rebuild the version.
         """
         encoding = Encoding("delta", base.oid)
+        standing = self.standing(version, encoding)
+        if standing is not None:
+            return standing
         with self._manager.cache.new_file() as path:
             if self._write(path, version, base, limit) is None:
                 return None
@@ -39,6 +44,16 @@ class Redelta:
             sent = encoded.put(self._store, version.oid, encoding, path, digest)
         form = encoded.Form(encoding, sent.key, sent.size, sent.etag)
         self.bases.check(self._store, form, version.oid, version.size)
+        return form
+
+    def standing(self, version: Version, encoding: Encoding) -> encoded.Form | None:
+        """The stored form, if it rebuilds the version."""
+        form = encoded.form(self._store, version.oid, encoding)
+        try:
+            if form is not None:
+                self.bases.check(self._store, form, version.oid, version.size)
+        except (ObjectMissing, Corrupt, PreconditionFailed):
+            return None
         return form
 
     def _write(self, path: Path, version: Version, base: Version, limit: int) -> int | None:

@@ -52,20 +52,18 @@ class Roots:
     """Dataset and version of a content, as a default branch has it: for people."""
     held: list[str] = field(default_factory=list)
     """The labels of what the default branch holds as deleted and another ref still names."""
+    entries: dict[str, Oid] = field(default_factory=dict)
+    """By id, what any ref holds as pending."""
     tips: list[Manifest] = field(default_factory=list)
     """What the default branches hold."""
 
     @cached_property
     def compacted(self) -> dict[Oid, tuple[Dataset, Version]]:
-        """The contents that need no plain bytes: the tips say so, and nobody is about to publish them."""
-        found = compaction.compacted(self.tips)
-        return {oid: entry for oid, entry in found.items() if oid not in self.pending}
-
-    @cached_property
-    def bases(self) -> set[Oid]:
-        """What compacted versions are rebuilt from, deleted or not."""
-        entries = (v for tip in self.tips for _, v in tip.entries() if v.state is not State.DELETED)
-        return compaction.chain_bases(v for v in entries if v.compacted)
+        """The contents that need no plain bytes: the tips say so, and nobody is about to publish them. Of an
+        entry that the tips have as published an old branch may still say `pending`: they decide."""
+        settled = {v.id for tip in self.tips for _, v in tip.entries() if v.state is not State.PENDING}
+        pending = {oid for entry, oid in self.entries.items() if entry not in settled}
+        return {o: e for o, e in compaction.compacted(self.tips).items() if o not in pending}
 
     def take(self, manifest: Manifest) -> set[Oid]:
         """Count what a manifest names; returns what it reaches."""
@@ -78,6 +76,7 @@ class Roots:
             self.ids.add(version.id)
             if version.state is State.PENDING:
                 self.pending.add(version.oid)
+                self.entries[version.id] = version.oid
         self.named |= reached
         return reached
 
