@@ -47,6 +47,18 @@ def packed(
     return frame
 
 
+def content_size(header: bytes) -> int:
+    """What a frame says it holds, by its first 18 bytes. Raises Corrupt where it is none, or does not say."""
+    library = module()
+    try:
+        size: int | None = library.get_frame_info(header).decompressed_size
+    except library.ZstdError as error:
+        raise Corrupt(f"not a zstd frame: {error}") from error
+    if size is None:
+        raise Corrupt("a zstd frame that does not say how much it holds")
+    return size
+
+
 def unpacked(frame: bytes, *, limit: int, prefix: Bytes = b"", what: str = "a frame") -> bytes:
     """The content of exactly one frame, at most `limit` bytes; Corrupt else, in bounded memory."""
     zstd = module()

@@ -14,6 +14,8 @@ CUTS = "cuts/"
 FORMS = ("objects/", "zstd/", "delta/")
 """Below these lies what a version's bytes can be had from."""
 OBJECTS, TRASH, RECEIPTS, AUDIT, REPOSITORIES = "objects/", "trash/", "receipts/", "audit/", "repos/"
+TREES, PACKS = "trees/", "packs/"
+_LIST = ".packs"
 LEASE = "lease"
 """Held by publish, in production."""
 GC_LEASE = "lease-gc"
@@ -69,6 +71,21 @@ def cuts_key(oid: Oid) -> str:
     return f"cuts/{oid.hex[:2]}/{oid.hex}"
 
 
+def tree_key(oid: Oid) -> str:
+    """Where the listing of a folder lies."""
+    return f"{TREES}{oid.hex[:2]}/{oid.hex}"
+
+
+def packs_list_key(oid: Oid) -> str:
+    """Where it is said which packs hold the small members of a folder, by the oid of its listing."""
+    return tree_key(oid) + _LIST
+
+
+def pack_key(oid: Oid) -> str:
+    """Where a pack lies."""
+    return f"{PACKS}{oid.hex[:2]}/{oid.hex}"
+
+
 def encoding_of(key: str) -> tuple[Oid, Encoding] | None:
     """What lies under the key of an encoded form, the inverse of `encoded_key`; None for any other."""
     folder, _, rest = key.partition("/")
@@ -86,6 +103,11 @@ def encoding_of(key: str) -> tuple[Oid, Encoding] | None:
 def trash_key(oid: Oid) -> str:
     """Where production keeps deleted bytes for the grace period."""
     return f"trash/{oid.hex[:2]}/{oid.hex}"
+
+
+def packs_list_trash_key(oid: Oid) -> str:
+    """Where production keeps the list of packs of a deleted folder, beside its listing."""
+    return trash_key(oid) + _LIST
 
 
 def staging_trash_key(key: str) -> str:
@@ -123,6 +145,22 @@ def object_of(key: str, prefix: str = OBJECTS) -> Oid | None:
     except ValueError:
         return None
     return oid if key == f"{prefix}{oid.hex[:2]}/{oid.hex}" else None
+
+
+def tree_of(key: str) -> Oid | None:
+    """The folder whose listing this is, the inverse of `tree_key`; None for any other key."""
+    return object_of(key, TREES)
+
+
+def packs_list_of(key: str, prefix: str = TREES) -> Oid | None:
+    """The folder whose list of packs this is, the inverse of `packs_list_key` and, below TRASH, of
+    `packs_list_trash_key`; None for any other key."""
+    return object_of(key.removesuffix(_LIST), prefix) if key.endswith(_LIST) else None
+
+
+def pack_of(key: str) -> Oid | None:
+    """The pack that lies there, the inverse of `pack_key`; None for any other key."""
+    return object_of(key, PACKS)
 
 
 def content_of(key: str) -> Oid | None:
