@@ -1,7 +1,7 @@
-"""git data status, ls, log, show."""
+"""git data status."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,8 +10,8 @@ from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import EXIT_NEGATIVE
 from git_datamanager.ops.status import Row, Stage, Status, Work
 
-if TYPE_CHECKING:
-    from git_datamanager.ops.listing import Logged
+_LISTED = 20
+"""So many changed files of a folder are shown."""
 
 _STAGE_LETTERS = {
     Stage.NEW: "A",
@@ -24,6 +24,7 @@ _STAGE_LETTERS = {
 }
 _WORK_LETTERS = {Work.CLEAN: ".", Work.MODIFIED: "M", Work.MISSING: "D", Work.STALE: "S", Work.BLOCKED: "T"}
 _TO_BE_DELETED = ("To be deleted:", "git commit, then merge and publish")
+_CHANGED = "Changed on disk, not added:"
 _SECTIONS = (
     (
         "Data to be committed:",
@@ -34,7 +35,7 @@ _SECTIONS = (
     ("Committed, not in staging:", "git push, or git data upload", (Stage.PENDING,), None),
     ("In staging, waiting for merge and publish:", "", (Stage.UPLOADED,), None),
     (
-        "Changed on disk, not added:",
+        _CHANGED,
         "git data add <name>, or git data pull --force <name>",
         None,
         Work.MODIFIED,
@@ -66,6 +67,8 @@ def status(
     exit_code: bool, as_json: bool) -> int:  # fmt: skip
     """Show what changed, here and on its way. Offline unless asked with --remote.
 
+    Of a folder the changed files are counted; with its name or -v they are listed, all of them in --json.
+
     Porcelain lines are `XY VERSION NAME`. X: A new dataset, M new version, R new name (not committed);
     P committed and not in staging, U in staging, . published; D to be deleted, as a whole or (where
     nothing else is to be said) some versions. Y: . clean, M modified, D missing, S another version,
@@ -80,7 +83,7 @@ def status(
         elif porcelain or nul or (short and not render.settings.quiet):
             _print_short(found, full=bool(porcelain or nul), nul=nul)
         elif not render.settings.quiet:
-            _print_long(found)
+            _print_long(found, by_file=bool(names or render.settings.verbose))
         clone.hint_hooks(data)
     for _, problem in found.failures:
         render.error(problem, as_json=False)
@@ -114,6 +117,18 @@ def _row_json(row: Row) -> dict[str, Any]:
         "head": row.head,
         "stored": row.stored,
         "marked": list(row.marked),
+        "files": _files_json(row),
+    }
+
+
+def _files_json(row: Row) -> dict[str, Any] | None:
+    if row.files is None:
+        return None
+    return {
+        "members": row.files.members,
+        "partial": list(row.files.globs),
+        "changes": row.files.changes._asdict() if row.files.changes is not None else None,
+        "refused": list(row.files.refused),
     }
 
 
@@ -137,7 +152,7 @@ def _letters(row: Row) -> str:
     return _STAGE_LETTERS[stage] + _WORK_LETTERS[row.work]
 
 
-def _print_long(found: Status) -> None:
+def _print_long(found: Status, *, by_file: bool) -> None:
     render.out(f"On branch {render.clean(found.branch)}" if found.branch else "HEAD is detached")
     quiet = not found.unmerged
     if found.unmerged:
@@ -146,6 +161,8 @@ def _print_long(found: Status) -> None:
         quiet = False
         render.out(title.ljust(42) + (render.paint(f"({help_text})", "dim") if help_text else ""))
         render.table(cells)
+        if title == _CHANGED:
+            _print_files(found, by_file=by_file)
     if not found.staged and not found.unmerged:
         render.out("manifest.json differs from what is staged".ljust(42) + "(git add manifest.json)")
     if quiet and found.rows:
@@ -178,7 +195,7 @@ def _belongs(row: Row, stages: tuple[Stage, ...] | None, work: Work | None) -> b
 def _cells(row: Row, *, by_stage: bool) -> list[str]:
     version = row.version
     if version is None:
-        return [f"  {row.work}:", row.name, "", ""]
+        return [f"  {row.work}:", row.name, "", "", ""]
     word = str(row.stage if by_stage else row.work)
     number = version.name
     if by_stage and row.stage is Stage.CHANGED and row.head:
@@ -186,116 +203,39 @@ def _cells(row: Row, *, by_stage: bool) -> list[str]:
     elif not by_stage:
         holds = row.holds or ("another version" if row.work is Work.STALE else "?")
         number = f"{version.name} → {holds}" if row.work in (Work.MODIFIED, Work.STALE) else number
-    return [f"  {word}:", row.name, number, render.size(version.size)]
+    return [f"  {word}:", row.name, number, render.size(version.size), _of_files(row, counts=not by_stage)]
 
 
-@click.command(context_settings=HELP)
-@options.names
-@click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
-@click.option("-a", "--all", "every", is_flag=True, help="Removed and deleted datasets too.")
-@options.json_output
-@options.talk
-def ls(names: tuple[str, ...], revision: str | None, every: bool, as_json: bool) -> None:
-    """List the datasets: name, latest version, state, age, size, digest."""
-    from git_datamanager.ops.listing import ls as verb
-
-    with manager() as data:
-        datasets = verb(data, names, revision=revision, every=every)
-    if as_json:
-        documents = [
-            options.version_json(d, d.latest)
-            if d.latest
-            else {"name": d.name, "version": None, "state": str(d.state or "deleted")}
-            for d in datasets
-        ]
-        render.json("ls", {"datasets": documents})
-        return
-    rows = [
-        [d.name, v.name, str(d.state or v.state), render.age(v.created), render.size(v.size), v.oid.short]
-        if (v := d.latest)
-        else [d.name, "-", str(d.state or "deleted"), "", "", ""]
-        for d in datasets
-    ]
-    if rows:
-        render.table(rows, head=["name", "version", "state", "age", "size", "sha256"])
-    else:
-        render.note("nothing to list: git data add <file>, or git data ls --all for what was removed")
+def _of_files(row: Row, *, counts: bool) -> str:
+    """What is to be said of the files of a folder, in a few words."""
+    if row.files is None:
+        return ""
+    words = _counts(row) if counts else [render.files(row.files.members)]
+    if row.files.globs:
+        words.append(f"partial ({' '.join(row.files.globs)})")
+    return ", ".join(words)
 
 
-@click.command(context_settings=HELP)
-@options.names
-@click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
-@options.json_output
-@options.talk
-def log(names: tuple[str, ...], revision: str | None, as_json: bool) -> None:
-    """Show the versions of datasets: number, state, date, author, size, note, commit."""
-    from git_datamanager.ops.listing import log as verb
-
-    with manager() as data:
-        entries = verb(data, names, revision=revision)
-    if as_json:
-        render.json("log", {"versions": [_logged_json(entry) for entry in entries]})
-        return
-    last = None
-    for entry in entries:
-        if entry.dataset.name != last:
-            last = entry.dataset.name
-            state = f"  ({entry.dataset.state})" if entry.dataset.state else ""
-            render.out(render.paint(render.clean(last) + state, "changed"))
-        _print_logged(entry)
+def _counts(row: Row) -> list[str]:
+    if row.files is None or row.work is not Work.MODIFIED:
+        return []
+    if row.files.refused:
+        return [f"{len(row.files.refused)} cannot be added"]
+    found = row.files.changes
+    lists = [(found.modified, "changed"), (found.added, "new"), (found.deleted, "deleted")] if found else []
+    return [f"{len(paths)} {word}" for paths, word in lists if paths]
 
 
-def _logged_json(entry: "Logged") -> dict[str, Any]:
-    return {**options.version_json(entry.dataset, entry.version), "commit": entry.commit}
-
-
-def _print_logged(entry: "Logged") -> None:
-    version = entry.version
-    words = [
-        version.name.ljust(5),
-        str(version.state).ljust(9),
-        version.created[:16].replace("T", " "),
-        render.size(version.size).rjust(10),
-        version.oid.short,
-        (entry.commit or "uncommitted")[:11].ljust(11),
-        render.clean(version.author),
-    ]
-    render.out("  " + "  ".join(words))
-    if version.message:
-        render.out("         " + render.clean(version.message))
-
-
-@click.command(context_settings=HELP)
-@click.argument("name", metavar="NAME[@vN]", shell_complete=options.complete_name)
-@click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
-@options.json_output
-@options.talk
-def show(name: str, revision: str | None, as_json: bool) -> None:
-    """Show one version in full: its entry in the manifest, its commit, where its bytes are."""
-    from git_datamanager.model.layout import object_key
-    from git_datamanager.ops.listing import show as verb
-
-    with manager() as data:
-        entry = verb(data, name, revision=revision)
-        held = sorted(data.held_by(entry.version.oid))
-        cached = data.cache.has(entry.version.oid)
-    document = {
-        **_logged_json(entry),
-        "dataset_state": str(entry.dataset.state) if entry.dataset.state else None,
-        "key": object_key(entry.version.oid),
-        "seen_in": held,
-        "cached": cached,
-    }
-    if as_json:
-        render.json("show", document)
-        return
-    render.table(
-        [[f"{key}:", _plain(value)] for key, value in document.items() if value not in (None, [], "")]
-    )
-
-
-def _plain(value: object) -> str:
-    """A value of the document for people."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _print_files(found: Status, *, by_file: bool) -> None:
+    """The changed files of folders; what cannot be added is always said."""
+    for row in found.rows:
+        if row.files is None or row.work is not Work.MODIFIED:
+            continue
+        lines = [("refused", text) for text in row.files.refused]
+        if by_file and row.files.changes:
+            found_words = zip(("new", "changed", "deleted"), row.files.changes, strict=True)
+            lines += [(word, path) for word, paths in found_words for path in paths]
+        for word, path in lines[:_LISTED]:
+            render.out(f"    {word + ':':<9} {render.clean(f'{row.name}/{path}')}")
+        if len(lines) > _LISTED:
+            render.out(f"    and {len(lines) - _LISTED} more")

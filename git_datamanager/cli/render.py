@@ -177,6 +177,11 @@ def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = ()) -> None:
         out(paint(line, "dim") if head and number == 0 else line)
 
 
+def files(count: int) -> str:
+    """`1 file`, `10 000 files`."""
+    return f"{count:,} file{'s' * (count != 1)}".replace(",", " ")
+
+
 def age(timestamp: str) -> str:
     """How long ago a UTC time was."""
     then = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

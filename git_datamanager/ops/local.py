@@ -10,7 +10,7 @@ from git_datamanager import fsio
 from git_datamanager.content import snapshot
 from git_datamanager.errors import Corrupt
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Manifest
+from git_datamanager.model.manifest import Kind, Manifest
 from git_datamanager.model.oid import Oid
 
 
@@ -19,7 +19,8 @@ def known_contents(manager: DataManager, manifest: Manifest, name: str) -> set[O
     git data itself put there and a store is known to hold (docs/adr/0006)."""
     dataset = manifest.datasets.get(name)
     known = {v.oid for v in dataset.versions} if dataset else set()
-    recorded = manager.work.states.get(name)
+    is_folder = dataset is not None and dataset.kind is Kind.TREE
+    recorded = (manager.folders if is_folder else manager.work).states.get(name)
     vouched = recorded.vouched if recorded else None
     # A draft that never got into a store, and that no manifest names any more, is somebody's work.
     return known | {vouched} if vouched and manager.journal.holders(vouched) else known

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from git_datamanager.errors import DataError, NameRefused, UnknownVersion
+from git_datamanager.errors import NameRefused, UnknownVersion
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, Version
-from git_datamanager.model.names import belongs_to_git, check_name, pasteable
+from git_datamanager.model.names import belongs_to_git, check_name
 from git_datamanager.model.ulid import is_ulid
 
 _VERSION = re.compile(r"v?[1-9][0-9]{0,8}", re.ASCII)
@@ -53,7 +53,8 @@ def name_of(manager: DataManager, path: str | os.PathLike[str]) -> str:
 
 def known_name(manager: DataManager, manifest: Manifest, text: str) -> str:
     """The dataset an argument names: as a path from here first, then as a full name."""
-    if manager.git.top is not None and manager.git.prefix:
+    is_plain = not manager.git.prefix and text == os.path.normpath(text)
+    if manager.git.top is not None and not is_plain:
         try:
             name = name_of(manager, text)
         except NameRefused:
@@ -124,11 +125,3 @@ def below_folder(manager: DataManager, manifest: Manifest, text: str) -> list[Da
         return []
     start = folder.relative_to(top).as_posix() + "/"
     return [dataset for dataset in manifest.listed() if dataset.name.startswith(start)]
-
-
-def no_git_folder(name: str) -> DataError:
-    """What `add` says of a folder until folders are datasets."""
-    return DataError(
-        f"{name} is a folder; this version of git data tracks single files: nothing was added",
-        hints=[f"git data add {pasteable(name)}/FILE …"],
-    )

@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
+from git_datamanager.model.manifest import Dataset, DatasetState, Kind, Manifest, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops.select import select
 from git_datamanager.workspace.manifests import HEAD, INDEX
 from git_datamanager.workspace.worktree import Seen, What
 
+if TYPE_CHECKING:
+    from git_datamanager.ops.folder_status import Files
+    from git_datamanager.workspace import folders
+
 
 class Work(StrEnum):
-    """The working file against the manifest's latest version."""
+    """The working file or folder against the manifest's latest version."""
 
     CLEAN = "clean"
     MODIFIED = "modified"
@@ -22,7 +26,7 @@ class Work(StrEnum):
     STALE = "stale"
     """It holds another version, or what git data itself brought there for another commit."""
     BLOCKED = "blocked"
-    """A folder, link or special file stands in its place."""
+    """Something else stands in its place: a link or special file, a folder for a file or the reverse."""
 
 
 class Stage(StrEnum):
@@ -58,6 +62,8 @@ class Row(NamedTuple):
     """Asked with `remote`: does the store that should hold the version hold it?"""
     marked: tuple[str, ...] = ()
     """Versions whose deletion is asked for (`prune`, `delete`), and not final."""
+    files: "Files | None" = None
+    """Of a folder that is there: its files, and which of them are changed."""
 
     @property
     def is_quiet(self) -> bool:
@@ -101,14 +107,31 @@ def status(
     rows: list[Row] = []
     failures: list[tuple[str, DataError]] = []
     for dataset in wanted:
-        seen = manager.work.look(dataset.name, rehash=rehash)
+        seen, folder = _look(manager, dataset, rehash=rehash)
         held = {role for role, url in urls.items() for oid in _oids(dataset) if url in holders.get(oid, ())}
         row = _row(dataset, _in_head(head, dataset), seen, held)
         if row.work is Work.MODIFIED and _is_ours(manager, manifest, dataset.name, seen):
             row = row._replace(work=Work.STALE)
+        row = row._replace(files=_files(manager, row, folder))
         rows.append(_asked(manager, row, failures) if remote else row)
     conflict = staged is None and _is_unmerged(manager)
     return Status(*manager.git.where(), rows, staged == manifest, failures, conflict)
+
+
+def _look(manager: DataManager, dataset: Dataset, *, rehash: bool) -> "tuple[Seen, folders.Seen | None]":
+    if dataset.kind is Kind.FILE:
+        return manager.work.look(dataset.name, rehash=rehash), None
+    from git_datamanager.ops.folder_status import look
+
+    return look(manager, dataset, rehash=rehash)
+
+
+def _files(manager: DataManager, row: Row, folder: "folders.Seen | None") -> "Files | None":
+    if folder is None:
+        return None
+    from git_datamanager.ops.folder_status import files_of
+
+    return files_of(manager, row.version, folder, modified=row.work is Work.MODIFIED)
 
 
 def _is_ours(manager: DataManager, manifest: Manifest, name: str, seen: Seen) -> bool:

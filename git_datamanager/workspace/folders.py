@@ -33,6 +33,8 @@ class Seen(NamedTuple):
     the oid it would have; None where it cannot be said (`look.refused`, files that change)."""
     listing: Listing | None
     """The members it has; None as `oid`."""
+    globs: tuple[str, ...] = ()
+    """What a partial pull was asked for; empty where all of the version is meant to be here."""
 
 
 class Captured(NamedTuple):
@@ -77,9 +79,9 @@ class Folders:
             return None
         known = self.states.get(name)
         if known is not None and not rehash and known.holds(look):
-            return Seen(look, known.oid, known.listing)
+            return Seen(look, known.oid, known.listing, known.globs)
         if look.refused:
-            return Seen(look, None, None)
+            return Seen(look, None, None, known.globs if known else ())
         return self._read(name, look, None if rehash else known, known)
 
     def _read(self, name: str, look: Look, known: Recorded | None, before: Recorded | None) -> Seen:
@@ -90,11 +92,11 @@ class Folders:
             listing = _listing(look, found)
             own = Oid(tree.digest_of(listing).hex())
         except (DataError, UnicodeEncodeError):
-            return Seen(look, None, None)
+            return Seen(look, None, None, before.globs if before else ())
         oid = before.vouched if before and before.vouched and own == before.picked else own
         kept = before.digests_for(look, kept=True) if before else [None] * len(look)
         self._put(name, look, found, oid, before, bytes([digest is not None for digest in kept]))
-        return Seen(look, oid, listing)
+        return Seen(look, oid, listing, before.globs if before else ())
 
     def _put(
         self, name: str, look: Look, found: bytes, oid: Oid, before: Recorded | None, kept: bytes

@@ -1,0 +1,101 @@
+"""What this clone has of a folder: listings, members, and which of its files may be replaced."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from git_datamanager.content import pack, tree
+from git_datamanager.content.tree import EMPTY, Listing, Member
+from git_datamanager.content.treediff import same
+from git_datamanager.errors import Corrupt, NotFound
+from git_datamanager.manager import DataManager
+from git_datamanager.model.manifest import Dataset, Manifest
+from git_datamanager.model.members import check_members
+from git_datamanager.model.oid import Oid
+from git_datamanager.ops import local
+from git_datamanager.workspace.folderbuild import Provide
+from git_datamanager.workspace.folderpick import picked
+from git_datamanager.workspace.folders import Seen
+
+_VERSIONS = 8
+"""So many older listings are read to tell whose a file is."""
+
+
+def kept_listing(manager: DataManager, oid: Oid) -> Listing | None:
+    """The listing of a version, if this clone kept it; a damaged one is dropped."""
+    try:
+        with manager.cache.open(oid) as file:
+            data = file.read()
+        if Oid.of(data) == oid:
+            return tree.loads(data, check=check_members)
+    except FileNotFoundError:
+        return None
+    except Corrupt:
+        pass  # under this digest, and no listing
+    manager.cache.drop(oid)
+    return None
+
+
+def part_of(listing: Listing, globs: Sequence[str]) -> Listing:
+    """The members that one of the globs names, all without any; a glob may name nothing here."""
+    if not globs:
+        return listing
+    wanted: set[str] = set()
+    for glob in globs:
+        try:
+            wanted.update(picked(listing, [glob]).paths)
+        except NotFound:
+            continue
+    return listing.picked([n for n, path in enumerate(listing.paths) if path in wanted])
+
+
+def known_listings(
+    manager: DataManager, manifests: Sequence[Manifest], name: str, seen: Seen
+) -> list[Listing]:
+    """The listings whose files may be replaced in this folder: all of it where it is a version, else those
+    that git data put there, and those of versions."""
+    if seen.listing is None:
+        return []
+    known = {oid for manifest in manifests for oid in local.known_contents(manager, manifest, name)}
+    if seen.oid in known:
+        return [seen.listing]
+    record = manager.folders.states.get(name)
+    first = [record.vouched] if record and record.vouched in known else []
+    versions = [v.oid for m in manifests if name in m.datasets for v in m.datasets[name].versions]
+    oids = list(dict.fromkeys([oid for oid in first if oid] + versions))[:_VERSIONS]
+    return [found for oid in oids if (found := kept_listing(manager, oid)) is not None]
+
+
+def is_held(manager: DataManager, dataset: Dataset, oid: Oid | None) -> bool:
+    """A store is known to hold this version of the folder."""
+    return oid in {v.oid for v in dataset.versions} and oid is not None and bool(manager.journal.holders(oid))
+
+
+def to_write(members: Listing, standing: Listing | None) -> Listing:
+    """The members that do not stand there already, under their path."""
+    if standing is None:
+        return members
+    at = ((n, standing.position(path)) for n, path in enumerate(members.paths))
+    return members.picked([n for n, m in at if m is None or not same(members, n, standing, m)])
+
+
+def is_complete(manager: DataManager, wanted: Listing) -> bool:
+    """This clone has the bytes of all these members, in packs and in the cache."""
+    digests = {member.digest: member.size for member in wanted if member.size}
+    absent = manager.packs.missing(d for d, size in digests.items() if size < pack.SMALL)
+    absent |= {d for d, size in digests.items() if size >= pack.SMALL}
+    return all(manager.cache.has(Oid(digest.hex())) for digest in absent)
+
+
+def provider(manager: DataManager) -> Provide:
+    """Gives the members that this clone has; others it leaves out."""
+
+    def provide(members: Sequence[Member]) -> Iterator[tuple[bytes, bytes | Callable[..., None]]]:
+        given = set()
+        for digest, data in manager.packs.read(m.digest for m in members if m.size < pack.SMALL):
+            given.add(digest)
+            yield digest, data
+        for member in members:
+            oid = Oid(member.digest.hex())
+            if member.digest not in given and member.digest != EMPTY and manager.cache.has(oid):
+                yield member.digest, local.copier(manager.cache.path(oid), oid, member.size)
+
+    return provide
