@@ -11,6 +11,7 @@ in `git_datamanager.ops`. Parts are made when first used.
 """
 
 import os
+import shlex
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,6 +96,20 @@ class DataManager:
         """Shared by all work trees of the clone."""
         return Path(os.environ.get("GIT_DATA_DIR") or self.git.common_dir / "data")
 
+    @property
+    def cache_folder(self) -> Path:
+        """That of this clone, or one that several share: `data.cacheDir`, an absolute path."""
+        shared = self.settings.get("data.cacheDir")
+        if not shared:
+            return self.state_folder / "cache"
+        path = Path(shared).expanduser()
+        if not path.is_absolute():
+            raise SettingsError(
+                f"data.cacheDir is {shared!r}: it has to be an absolute path",
+                hints=[f"git config data.cacheDir {shlex.quote(str(path.absolute()))}"],
+            )
+        return path
+
     @_once
     def manifests(self) -> Manifests:
         return Manifests(self.git, self.state_folder)
@@ -106,15 +121,16 @@ class DataManager:
     @_once
     def cache(self) -> Cache:
         return Cache(
-            self.state_folder / "cache",
+            self.cache_folder,
             self.settings.choice("data.cache"),
             lambda: self.settings.size("data.cacheSize"),
             lambda oid: bool(self.journal.holders(oid)),
+            kept=self.state_folder / "kept",
         )
 
     @_once
     def cuts(self) -> CutsFiles:
-        return CutsFiles(self.state_folder / "cache")
+        return CutsFiles(self.cache_folder)
 
     @_once
     def work(self) -> WorkTree:
@@ -127,7 +143,7 @@ class DataManager:
         from git_datamanager.workspace.folderpacks import Packs
 
         return Packs(
-            self.state_folder / "cache",
+            self.cache_folder,
             self.settings.choice("data.cache"),
             lambda: self.settings.size("data.cacheSize"),
             lambda oid: bool(self.journal.holders(oid)),

@@ -309,6 +309,9 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "resolve": clone.json("resolve"),
         "rollback": clone.json("rollback", "prices.sqlite", "--to", "v1", "--dry-run"),
         "prune": clone.json("prune", "prices.sqlite", "--keep", "1", "--dry-run"),
+        "cache": clone.json("cache"),
+        "cache-list": clone.json("cache", "list"),
+        "cache-prune": clone.json("cache", "prune", "--all", "--dry-run"),
         "explain": clone.json("add", "--explain", "prices.sqlite"),
         "compact": clone.json("compact", "prices.sqlite", "--dry-run"),
         "delete": clone.json("delete", "prices.sqlite", "--dry-run"),
@@ -350,7 +353,7 @@ def test_the_json_page_names_every_word(words: type[StrEnum]) -> None:
 def test_every_command_with_json_has_an_example() -> None:
     with_json = {p.name for p in PAGES if any("--json" in names for names, _ in p.options)}
     said = examples()
-    assert with_json - {"prepare"} == set(said) - {"error", "explain", "policies"}
+    assert with_json - {"prepare"} == set(said) - {"error", "explain", "policies", "cache-list", "cache-prune"}
     assert not with_json & HIDDEN
     assert {step["kind"] for step in said["demo"]["steps"]} == {"chapter", "command", "fact"}
 

@@ -36,9 +36,17 @@ class Cache:
     """Objects by oid, and what `--force` replaced (`kept/`)."""
 
     def __init__(
-        self, root: Path, mode: str, limit: Callable[[], int], is_held: Callable[[Oid], bool]
+        self,
+        root: Path,
+        mode: str,
+        limit: Callable[[], int],
+        is_held: Callable[[Oid], bool],
+        *,
+        kept: Path | None = None,
     ) -> None:
+        """`root` may be shared by clones; `kept`, for what `--force` replaced, belongs to one."""
         self.root = root
+        self.kept_root = kept or root.parent / "kept"
         self._mode = mode
         self._limit = limit
         self._is_held = is_held
@@ -169,7 +177,7 @@ class Cache:
         file itself stands in its place until the caller renames something over it.
         """
         entry = new_ulid()
-        place = self._folder(self.root.parent / "kept" / entry)
+        place = self._folder(self.kept_root / entry)
         names = [n for n in (folder.leaf + s for s in ("", *COMPANIONS)) if folder.stat(n) is not None]
         for name in names:
             _double(folder, name, place / name)
@@ -182,7 +190,7 @@ class Cache:
         return entry
 
     def kept(self, entry: str) -> Path:
-        return self.root.parent / "kept" / entry
+        return self.kept_root / entry
 
     def __iter__(self) -> Iterator[Cached]:
         for path in self.root.glob("[0-9a-f][0-9a-f]/*"):

@@ -17,10 +17,10 @@ class CutsFiles:
     """By the oid of the file they describe."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def path(self, oid: Oid) -> Path:
-        return self._root / cuts_key(oid)
+        return self.root / cuts_key(oid)
 
     def get(self, oid: Oid, size: int) -> "Cuts | None":
         """A damaged one is dropped."""

@@ -77,7 +77,7 @@ def _tidy(folders: Folders, parent: Handle) -> None:
 
 
 def _aside(folders: Folders, name: str) -> Aside:
-    return Aside(folders.cache.root.parent / "kept", name, folders.announce)
+    return Aside(folders.cache.kept_root, name, folders.announce)
 
 
 def _standing(folders: Folders, name: str) -> Standing | None:

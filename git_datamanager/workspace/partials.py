@@ -109,7 +109,7 @@ class Partials:
     def _take(self, stem: str, target: BinaryIO) -> Path | None:
         """A partial file that nobody is at work on, the target itself first; now we are."""
         for path in sorted(self._root.glob(f"{stem}-*"), key=lambda p: not _is_same(p, target)):
-            if not _is_at_work(path):
+            if not is_at_work(path):
                 ours = self._name(stem, os.getpid())
                 with suppress(FileNotFoundError):  # somebody was quicker
                     path.rename(ours)
@@ -147,7 +147,7 @@ class Partials:
         """Remove what nobody came back for within a week."""
         for path in self._root.glob("*-*-*-*"):
             with suppress(FileNotFoundError):
-                if time.time() - path.lstat().st_mtime > _WEEK and not _is_at_work(path):
+                if time.time() - path.lstat().st_mtime > _WEEK and not is_at_work(path):
                     path.unlink()
 
 
@@ -185,6 +185,6 @@ def _is_same(path: Path, file: BinaryIO) -> bool:
         return False
 
 
-def _is_at_work(path: Path) -> bool:
+def is_at_work(path: Path) -> bool:
     pid = path.name.split("-")[2]
     return pid != _FREE and pid.isdigit() and fsio.is_alive(int(pid))

@@ -31,6 +31,7 @@ KEYS = (
     Key("data.autoPull", "cache"),
     Key("data.hooks", "auto"),
     Key("data.cache", "auto"),
+    Key("data.cacheDir"),
     Key("data.cacheSize", "10g"),
     Key("data.encoding", "auto", tracked=True),
     Key("data.memory", "256m"),
