@@ -15,7 +15,7 @@ from git_datamanager.ops.cachecare import Entry
 @click.argument("deed", type=click.Choice(["show", "list", "prune"]), default="show", required=False)
 @click.option("--all", "everything", is_flag=True, help="With prune: the newest versions, too.")
 @click.option(
-    "--older", type=click.FloatRange(0), metavar="DAYS", help="With prune: what was not used so long."
+    "--older", type=click.FloatRange(0), metavar="DAYS", help="With prune: only what rested so long."
 )
 @options.dry_run
 @options.json_output
