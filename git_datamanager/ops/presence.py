@@ -12,21 +12,26 @@ from git_datamanager.errors import (
 )
 from git_datamanager.manager import DataManager
 from git_datamanager.model.chains import SMALLEST
-from git_datamanager.model.manifest import Dataset, Version
+from git_datamanager.model.layout import tree_key
+from git_datamanager.model.manifest import Dataset, Kind, Version
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import encode, local
+from git_datamanager.ops import encode, local, treeplan
 from git_datamanager.ops.bases import Bases
 from git_datamanager.ops.parallel import planned
 
 
 def is_staged(manager: DataManager, dataset: Dataset, version: Version) -> bool:
-    """Staging holds the plain bytes or a form that rebuilds them."""
+    """Staging holds the plain bytes or a form that rebuilds them; of a folder all that production lacks."""
+    if dataset.kind is Kind.TREE:
+        return _is_folder_staged(manager, dataset, version)
     return _holds(manager, "staging", dataset, version) or _has_form(manager, dataset, version)
 
 
 def in_production(manager: DataManager, dataset: Dataset, version: Version) -> bool:
     """True only where production says so; who may not ask stages the bytes."""
     try:
+        if dataset.kind is Kind.TREE:
+            return _has_listing(manager, version)
         return _holds(manager, "production", dataset, version)
     except (Denied, Unreachable, SettingsError, NotFound):
         return False
@@ -50,6 +55,30 @@ def _holds(manager: DataManager, role: str, dataset: Dataset, version: Version) 
             manager.journal.lost(location, oid)
         return False
     manager.journal.saw(location, oid, size, checked.etag)
+    return True
+
+
+def _is_folder_staged(manager: DataManager, dataset: Dataset, version: Version) -> bool:
+    try:
+        return treeplan.plan(manager, dataset, version).is_done
+    except ObjectMissing:  # nobody has the listing
+        return False
+
+
+def _has_listing(manager: DataManager, version: Version) -> bool:
+    """Production holds the very listing: what is written last there, by publish alone."""
+    oid = version.oid
+    store, location = manager.store("production"), manager.remotes.remote("production").url
+    found = store.adapter.stat_object(tree_key(oid))
+    if found is None:
+        return False
+    if manager.journal.seen(location, oid) == (found.key, found.etag):
+        return True
+    try:
+        checked = store.verify(oid, found.size, key=found.key)
+    except (Corrupt, ObjectMissing, PreconditionFailed):
+        return False
+    manager.journal.saw(location, oid, version.size, checked.etag, key=found.key)
     return True
 
 

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import partial
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -23,11 +24,12 @@ from git_datamanager.errors import (
 )
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
+from git_datamanager.model import manifest as model
 from git_datamanager.model.layout import IDENTITY, Encoding, cuts_key
 from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore, Opener
-from git_datamanager.ops import encode, local, presence
+from git_datamanager.ops import encode, local, presence, treeplan, treesend
 from git_datamanager.ops.explain import explained
 from git_datamanager.ops.fetch import Reader
 from git_datamanager.ops.parallel import Job, planned, run_all
@@ -73,15 +75,21 @@ def upload(manager: DataManager, entries: Sequence[Entry], *, dry_run: bool = Fa
         return []
     staging = manager.store("staging")
     with manager.journal.record("upload", None, {"names": sorted({d.name for d, _ in entries})}) as details:
+        files = [(d, v) for d, v in entries if d.kind is model.Kind.FILE]
         jobs = [
             Job(twins[0][0].name, twins[0][1].size, _uploader(manager, staging, twins, dry_run=dry_run))
-            for twins in _by_content(entries)
+            for twins in _by_content(files)
         ]
+        jobs += _folder_jobs(
+            manager, [(d, v) for d, v in entries if d.kind is model.Kind.TREE], dry_run=dry_run
+        )
         results = run_all(jobs)
-        details["outcomes"] = {f"{u.name} {u.version.name}": u.outcome for u in results.done}
+        done = [uploaded for some in results.done for uploaded in some]
+        details["outcomes"] = {f"{u.name} {u.version.name}": u.outcome for u in done}
         raise_failures(results.failures)
     manager.cache.evict()
-    return results.done
+    manager.packs.evict()
+    return done
 
 
 def absent(manager: DataManager, entries: Sequence[Entry]) -> list[Entry]:
@@ -104,10 +112,44 @@ def _by_content(entries: Iterable[Entry]) -> list[list[Entry]]:
 
 def _uploader(
     manager: DataManager, staging: ObjectStore, twins: Sequence[Entry], *, dry_run: bool
-) -> Callable[[], Uploaded]:
-    name = twins[0][0].name
+) -> Callable[[], list[Uploaded]]:
+    return _told(twins[0][0].name, lambda: [_one(manager, staging, twins, dry_run=dry_run)])
+
+
+def _folder_jobs(
+    manager: DataManager, entries: Sequence[Entry], *, dry_run: bool
+) -> list[Job[list[Uploaded]]]:
+    """One job per folder: its versions share members, so each finds what the one before has sent."""
+    groups: dict[str, list[Entry]] = {}
+    for dataset, version in sorted(entries, key=lambda entry: entry[1].number):
+        groups.setdefault(dataset.name, []).append((dataset, version))
+
+    def job(name: str, group: Sequence[Entry]) -> Job[list[Uploaded]]:
+        work = partial(_folder_versions, manager, group, dry_run=dry_run)
+        return Job(name, sum(v.size for _, v in group), _told(name, work))
+
+    return [job(name, group) for name, group in groups.items()]
+
+
+def _folder_versions(manager: DataManager, group: Sequence[Entry], *, dry_run: bool) -> list[Uploaded]:
+    done = [_folder(manager, dataset, version, dry_run=dry_run) for dataset, version in group]
+    manager.progress(Event(Kind.DONE, group[0][0].name))
+    return done
+
+
+def _folder(manager: DataManager, dataset: Dataset, version: Version, *, dry_run: bool) -> Uploaded:
+    if _is_live(dataset, version) and presence.in_production(manager, dataset, version):
+        return Uploaded(dataset.name, version, Outcome.PUBLISHED)
+    plan = treeplan.plan(manager, dataset, version)
+    if plan.is_done or dry_run:
+        return Uploaded(dataset.name, version, Outcome.PRESENT if plan.is_done else Outcome.PLANNED)
+    sent = treesend.send(manager, dataset, version, plan)
+    return Uploaded(dataset.name, version, Outcome.UPLOADED, sent.encoding, sent.size)
+
+
+def _told(name: str, work: Callable[[], list[Uploaded]]) -> Callable[[], list[Uploaded]]:
     return lambda: explained(
-        lambda: _one(manager, staging, twins, dry_run=dry_run),
+        work,
         name,
         "nothing of it was uploaded",
         f"git data upload {shlex.quote(name)}   # again: what is there is not sent twice",
@@ -132,10 +174,13 @@ def _present(manager: DataManager, twins: Sequence[Entry]) -> Outcome | None:
     dataset, version = twins[0]
     if presence.is_staged(manager, dataset, version):
         return Outcome.PRESENT
-    published = any(v.oid == version.oid and v.state is State.PUBLISHED for d, _ in twins for v in d.versions)
-    if published and presence.in_production(manager, dataset, version):
+    if any(_is_live(d, version) for d, _ in twins) and presence.in_production(manager, dataset, version):
         return Outcome.PUBLISHED
     return None
+
+
+def _is_live(dataset: Dataset, version: Version) -> bool:
+    return any(v.oid == version.oid and v.state is State.PUBLISHED for v in dataset.versions)
 
 
 class _Source(NamedTuple):
