@@ -178,10 +178,10 @@ def many(root: Path, endpoint: str, count: int) -> list[Side]:
     ]
 
 
-def with_inside(rows: list[dict[str, object]], root: Path) -> list[dict[str, object]]:
+def with_inside(rows: list[dict[str, object]], root: Path, runs: int) -> list[dict[str, object]]:
     """Their rows with the median of the calls themselves, and its ratio to the last side."""
     told = root / "inside"
-    seconds = [float(line) for line in told.read_text().split()]
+    seconds = [float(line) for line in told.read_text().split()[-runs:]]
     told.unlink()
     for row in rows:
         if str(row["name"]).startswith(INSIDE):
@@ -193,10 +193,9 @@ def with_inside(rows: list[dict[str, object]], root: Path) -> list[dict[str, obj
 
 def shown(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     for row in rows:
-        print(
-            f"  {row['name']:34} {row['median_s']:>8} s  x{row['ratio']:<6} {row['peak_mib']:>7} MiB",
-            flush=True,
-        )
+        inside = f"  inside {row['inside_s']} s x{row['inside_ratio']}" if "inside_s" in row else ""
+        figures = f"{row['median_s']:>8} s  x{row['ratio']:<6} {row['peak_mib']:>7} MiB{inside}"
+        print(f"  {row['name']:34} {figures}", flush=True)
     return rows
 
 
@@ -219,7 +218,7 @@ def main() -> None:
             print(name, flush=True)
             warmup = int(name == "pull")
             rows = compare(sides(root, endpoint, big, oid, peers=asked.rclone), asked.runs, warmup=warmup)
-            results[name] = shown(with_inside(rows, root))
+            results[name] = shown(with_inside(rows, root, asked.runs))
         if asked.small:
             emptied(root / "server" / "bench")()
             print("small", flush=True)
