@@ -62,8 +62,28 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         render.note("nothing is pending")
 
 
-@click.command(context_settings=HELP)
-@click.argument("names", nargs=-1, metavar="[NAME[@vN]]...", shell_complete=options.complete_name)
+class _WithGlobs(click.Command):
+    """`pull FOLDER -- GLOB…`: what follows the dashes is --only, once a name came before them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        globs = args[at + 1 :]
+        if not globs:
+            return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, [*args[:at], *(word for g in globs for word in ("--only", g))])
+        if ctx.params["names"]:
+            return rest
+        ctx.params.clear()  # no name came before: they are names, as everywhere
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_WithGlobs, context_settings=HELP)
+@click.argument(
+    "names", nargs=-1, metavar="[NAME[@vN]]... [-- GLOB...]", shell_complete=options.complete_name
+)
+@click.option(
+    "--only", multiple=True, metavar="GLOB", help="Only these files of a folder (may be said several times)."
+)
 @click.option("--version", "version", metavar="vN", help="The same as NAME@vN, for one dataset.")
 @click.option("--rev", "revision", metavar="COMMIT", help="The versions of that commit.")
 @click.option(
@@ -77,12 +97,16 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 @options.json_output
 @options.talk
 def pull(
-    names: tuple[str, ...], version: str | None, revision: str | None, output: str | None, source: str,
-    force: bool, dry_run: bool, as_json: bool) -> None:  # fmt: skip
+    names: tuple[str, ...], only: tuple[str, ...], version: str | None, revision: str | None,
+    output: str | None, source: str, force: bool, dry_run: bool, as_json: bool) -> None:  # fmt: skip
     """Bring verified versions into the work tree: all datasets, or those named.
 
     A file appears whole and checked, or the old one stays. Files with changes that nobody added are
     never overwritten without --force.
+
+    GLOB picks files of one folder: * and ? stay within a part of the path, ** does not, and the name of a
+    folder takes all below it. What was picked before stays; naming the folder without a GLOB brings all of
+    it, and a pull without names keeps a part up to date.
     """
     from git_datamanager.ops.pull import pull as verb
 
@@ -92,8 +116,9 @@ def pull(
         names = (f"{names[0]}@{version}",)
     with manager() as data:
         pulled = verb(
-            data, names, revision=revision, output=output, source=source, force=force, dry_run=dry_run
-        )
+            data, names, revision=revision, output=output, only=only, source=source, force=force,
+            dry_run=dry_run,
+        )  # fmt: skip
         clone.hint_hooks(data)
         top = data.git.top
     if as_json:
@@ -115,12 +140,18 @@ def _pulled_json(pulled: Pulled, top: Path | None) -> dict[str, Any]:
         "fetched": pulled.fetched,
         "path": str(pulled.path.relative_to(top) if inside and top else pulled.path),
         "kept": pulled.kept,
+        "files": pulled.files,
+        "partial": list(pulled.globs),
     }
 
 
 def _print_pulled(pulled: list[Pulled]) -> None:
     for p in pulled:
         words = [render.clean(p.name), p.version.name, render.size(p.version.size)]
+        if p.files:
+            words.append(render.files(p.files))
+        if p.globs:
+            words.append(f"partial ({render.clean(' '.join(p.globs))})")
         if p.outcome is Outcome.CURRENT:
             words.append("up to date")
         elif p.outcome is Outcome.PLANNED:

@@ -22,7 +22,7 @@ from git_datamanager.errors import (
 from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
 from git_datamanager.model.manifest import Dataset, Kind, Manifest
-from git_datamanager.workspace.worktree import What
+from git_datamanager.ops.not_added import not_added
 
 _EXAMPLES = (".example", ".sample", ".template", ".dist")
 _SECRET = re.compile(
@@ -220,42 +220,13 @@ def _big_blobs(manager: DataManager, manifest: Manifest, blobs: tuple[Blob, ...]
 
 
 def _not_added(manager: DataManager, manifest: Manifest) -> Iterator[Finding]:
-    """Datasets that look changed, by their stat signature alone."""
-    suspects = [d.name for d in manifest.listed() if d.kind is Kind.FILE and _looks_changed(manager, d)]
-    # A partial commit shows the hook an index of its own: what was added stands in the work tree's.
-    here = _work_manifest(manager) if suspects else Manifest()
-    changed = [name for name in suspects if not _is_known(manager, here, name)]
+    changed = not_added(manager, manifest)
     if changed:
         yield Finding(
             refuses=False,
             text=f"{names_of(changed)} changed on disk and not added: this commit does not take that along",
             hints=(f"git data add {_here(manager, changed[0])}",),
         )
-
-
-def _looks_changed(manager: DataManager, dataset: Dataset) -> bool:
-    known = manager.work.states.get(dataset.name)
-    if known is None:
-        return False
-    seen = manager.work.look(dataset.name, stat_only=True)
-    if seen.what is not What.FILE:
-        return False
-    return seen.oid is None or seen.oid not in {v.oid for v in dataset.versions}
-
-
-def _work_manifest(manager: DataManager) -> Manifest:
-    try:
-        return manager.manifests.current()
-    except ManifestError:
-        return Manifest()
-
-
-def _is_known(manager: DataManager, here: Manifest, name: str) -> bool:
-    """It was added, or git data itself put it there: no change of somebody's."""
-    from git_datamanager.ops.local import known_contents
-
-    seen = manager.work.look(name, stat_only=True)
-    return seen.oid is not None and seen.oid in known_contents(manager, here, name)
 
 
 def names_of(names: list[str], most: int = 5) -> str:

@@ -48,11 +48,11 @@ def part_of(listing: Listing, globs: Sequence[str]) -> Listing:
 
 
 def known_listings(
-    manager: DataManager, manifests: Sequence[Manifest], name: str, seen: Seen
+    manager: DataManager, manifests: Sequence[Manifest], name: str, seen: Seen | None
 ) -> list[Listing]:
     """The listings whose files may be replaced in this folder: all of it where it is a version, else those
     that git data put there, and those of versions."""
-    if seen.listing is None:
+    if seen is None or seen.listing is None:
         return []
     known = {oid for manifest in manifests for oid in local.known_contents(manager, manifest, name)}
     if seen.oid in known:

@@ -7,7 +7,7 @@ move, and nothing is fetched unless `data.autoPull` says so.
 from contextlib import suppress
 from typing import NamedTuple
 
-from git_datamanager.errors import Conflict, Corrupt, DataError
+from git_datamanager.errors import Conflict, Corrupt, DataError, ObjectMissing
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, Version
 from git_datamanager.model.oid import Oid
@@ -35,10 +35,10 @@ def follow(manager: DataManager, old: Manifest, new: Manifest) -> Followed:
     gone = [d for d in old.listed() if d.name not in new.datasets]
     tracked = manager.git.tracked([d.name for d in (*gone, *wanted)])
     for dataset in gone:
-        if dataset.kind is Kind.FILE and dataset.name not in tracked and _put_away(manager, dataset):
+        if dataset.name not in tracked and _put_away(manager, dataset):
             follower.result.put_away.append(dataset.name)
     for dataset in wanted:
-        if dataset.kind is Kind.FILE and dataset.name not in tracked:
+        if dataset.name not in tracked:
             follower.advance(dataset)
     return follower.result
 
@@ -52,10 +52,7 @@ def _latest(manifest: Manifest, name: str) -> Oid | None:
 def _put_away(manager: DataManager, dataset: Dataset) -> bool:
     """As Git removes a tracked file that a commit no longer has, with the folders it leaves empty."""
     try:
-        seen = manager.work.look(dataset.name)
-        if seen.oid not in {v.oid for v in dataset.versions} or seen.oid is None:
-            return False
-        if not manager.work.take_away(dataset.name, seen.oid):
+        if not (_take_folder if dataset.kind is Kind.TREE else _take_file)(manager, dataset):
             return False
     except (DataError, OSError):
         return False
@@ -65,6 +62,19 @@ def _put_away(manager: DataManager, dataset: Dataset) -> bool:
             folder.rmdir()
             folder = folder.parent
     return True
+
+
+def _take_file(manager: DataManager, dataset: Dataset) -> bool:
+    seen = manager.work.look(dataset.name)
+    if seen.oid not in {v.oid for v in dataset.versions} or seen.oid is None:
+        return False
+    return manager.work.take_away(dataset.name, seen.oid)
+
+
+def _take_folder(manager: DataManager, dataset: Dataset) -> bool:
+    from git_datamanager.ops.folder_follow import take_away
+
+    return take_away(manager, dataset)
 
 
 class _Follower:
@@ -78,7 +88,8 @@ class _Follower:
 
     def advance(self, dataset: Dataset) -> None:
         try:
-            outcome = self._one(dataset.name, dataset.version(None))
+            one = self._folder if dataset.kind is Kind.TREE else self._file
+            outcome = one(dataset, dataset.version(None))
         except Conflict:
             outcome = self.result.changed
         except (DataError, OSError):
@@ -86,9 +97,18 @@ class _Follower:
         if outcome is not None:
             outcome.append(dataset.name)
 
-    def _one(self, name: str, version: Version) -> list[str] | None:
+    def _folder(self, dataset: Dataset, version: Version) -> list[str] | None:
+        from git_datamanager.ops.folder_follow import advance
+
+        try:
+            moved = advance(self._manager, self._sides, dataset, version, moves=self._mode != "never")
+        except ObjectMissing:
+            return self.result.restored if self._fetched(dataset.name) else self.result.differ
+        return self.result.restored if moved else None
+
+    def _file(self, dataset: Dataset, version: Version) -> list[str] | None:
         """The list the dataset belongs to; None where its file was right already."""
-        work = self._manager.work
+        work, name = self._manager.work, dataset.name
         known = {oid for side in self._sides for oid in local.known_contents(self._manager, side, name)}
         seen = work.look(name)
         if seen.what is What.FILE and seen.oid == version.oid and not seen.is_live:

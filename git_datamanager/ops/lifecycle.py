@@ -15,10 +15,10 @@ from git_datamanager.errors import Conflict, DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model import compaction, evolve
 from git_datamanager.model.evolve import Draft
-from git_datamanager.model.manifest import Dataset, Manifest, State, Version
+from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
 from git_datamanager.model.names import check_name
 from git_datamanager.model.ulid import new_ulid
-from git_datamanager.ops import select
+from git_datamanager.ops import folder_move, select
 from git_datamanager.workspace import ignorefile
 from git_datamanager.workspace.journal import utc_now
 from git_datamanager.workspace.worktree import What
@@ -123,15 +123,20 @@ def move(manager: DataManager, old: str, new: str, *, dry_run: bool = False) -> 
     with manager.manifests.lock():  # what is looked at here holds until the file has moved
         before = manager.manifests.current()
         source = _source(manager, before, old, target)
-        _check_ways(manager, source, target, is_begun=source not in before.datasets)
+        is_begun = source not in before.datasets
+        is_folder = before.dataset(target if is_begun else source).kind is Kind.TREE
+        if is_folder:
+            folder_move.check(manager, source, target)
+        else:
+            _check_ways(manager, source, target, is_begun=is_begun)
         with manager.journal.record("mv", source, {"to": target}):
             after = manager.manifests.change(
                 lambda m, _: evolve.rename(m, source, target) if source in m.datasets else m,
-                ignore=_renaming(source, target),
+                ignore=_renaming(source, target, is_folder=is_folder),
                 dry_run=dry_run,
             )
             if not dry_run:
-                _move_file(manager, source, target)
+                (folder_move.move if is_folder else _move_file)(manager, source, target)
     return Change(target, before.datasets.get(source), after.datasets[target])
 
 
@@ -150,6 +155,9 @@ def _source(manager: DataManager, manifest: Manifest, old: str, target: str) -> 
 def _is_begun(manager: DataManager, manifest: Manifest, source: str, target: str) -> bool:
     """A run was killed: the manifest has the new name, a file of the dataset is at the old one."""
     dataset = manifest.datasets.get(target)
+    if dataset is not None and dataset.kind is Kind.TREE:
+        was = manager.manifests.committed().datasets.get(source)
+        return folder_move.is_begun(manager, source, target, {v.id for v in was.versions} if was else set())
     if dataset is None or manager.work.look(source, stat_only=True).what is What.ABSENT:
         return False
     was = manager.manifests.committed().datasets.get(source)
@@ -186,13 +194,14 @@ def _look(manager: DataManager, name: str, *, is_log: bool = False) -> os.stat_r
     return None if is_log and found is not None and found.st_size == 0 else found
 
 
-def _renaming(source: str, target: str) -> Callable[[str], str]:
+def _renaming(source: str, target: str, *, is_folder: bool) -> Callable[[str], str]:
     """What becomes of .gitignore."""
 
     def ignore(text: str) -> str:
         lines = text.splitlines()
         is_database = any(f"{ignorefile.pattern(name)}-wal" in lines for name in (source, target))
-        return ignorefile.add(ignorefile.remove(text, source), target, is_database=is_database)
+        text = ignorefile.remove(text, source)
+        return ignorefile.add(text, target, is_database=is_database, is_folder=is_folder)
 
     return ignore
 

@@ -1,4 +1,4 @@
-"""`git data pull`: verified bytes at the working file's place, or the old file untouched."""
+"""`git data pull`: verified bytes in the place of a working file or folder, or the old one untouched."""
 
 import os
 import shlex
@@ -13,6 +13,7 @@ from git_datamanager.errors import DataError, DirtyFile, UnknownVersion, Untrust
 from git_datamanager.events import Event, Kind, note
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, State, Version
+from git_datamanager.model.manifest import Kind as DatasetKind
 from git_datamanager.model.names import pasteable
 from git_datamanager.ops import local
 from git_datamanager.ops.explain import explained
@@ -43,6 +44,10 @@ class Pulled(NamedTuple):
     """The id under which `--force` kept what it replaced."""
     fetched: int = 0
     """Bytes that came, or would come, from a store."""
+    files: int | None = None
+    """Of a folder: how many of its files were written, or would be."""
+    globs: tuple[str, ...] = ()
+    """Of a folder that is only partly here: what was asked for."""
 
 
 def pull(
@@ -51,24 +56,26 @@ def pull(
     *,
     revision: str | None = None,
     output: str | os.PathLike[str] | None = None,
+    only: Sequence[str] = (),
     source: str = "auto",
     force: bool = False,
     dry_run: bool = False,
 ) -> list[Pulled]:
     """Materialise the named versions (`NAME`, `NAME@v3`, a folder), or all that are listed.
 
+    `only`: globs of the members that are wanted of one dataset that is a folder; without names a folder
+    that was pulled in part stays so.
+
     Every dataset on its own: with several failures all of them are raised together, after the others
     are done. Raises DirtyFile, ObjectMissing, Corrupt, Unreachable, Denied.
     """
     manifest = manager.manifests.at(revision) if revision is not None else manager.manifests.current()
     wanted = select(manager, manifest, names)
+    _check_globs(wanted, only)
     targets = _targets(wanted, Path(output)) if output is not None else {}
+    how = _How(source, tuple(only), keeps_parts=not names, force=force, dry_run=dry_run)
     jobs = [
-        Job(
-            w.dataset.name,
-            _size(w),
-            _puller(manager, manifest, w, targets.get(n), source, force=force, dry_run=dry_run),
-        )
+        Job(w.dataset.name, _size(w), _puller(manager, manifest, w, targets.get(n), how))
         for n, w in enumerate(wanted)
     ]
     _open_stores(manager, wanted, source)
@@ -77,7 +84,27 @@ def pull(
         details["outcomes"] = {p.name: f"{p.version.name} {p.outcome}" for p in results.done}
         raise_failures(results.failures)
     manager.cache.evict()
+    if any(w.dataset.kind is DatasetKind.TREE for w in wanted):
+        manager.packs.evict()
     return results.done
+
+
+class _How(NamedTuple):
+    """What was said about all of them."""
+
+    source: str
+    globs: tuple[str, ...]
+    keeps_parts: bool
+    force: bool
+    dry_run: bool
+
+
+def _check_globs(wanted: Sequence[Wanted], only: Sequence[str]) -> None:
+    if only and [w.dataset.kind for w in wanted] != [DatasetKind.TREE]:
+        raise DataError(
+            "a pattern picks files of exactly one dataset that is a folder: nothing was pulled",
+            hints=["git data pull FOLDER -- 'PATTERN' …"],
+        )
 
 
 def _open_stores(manager: DataManager, wanted: Sequence[Wanted], source: str) -> None:
@@ -85,7 +112,10 @@ def _open_stores(manager: DataManager, wanted: Sequence[Wanted], source: str) ->
     for item in wanted:
         try:
             version = _version(item.dataset, item.version)
-            if not (source == "auto" and manager.cache.has(version.oid)) and not _is_here(
+            if item.dataset.kind is DatasetKind.TREE:
+                if not _is_at_hand(manager, item, version):
+                    manager.store(roles(version, source)[0])
+            elif not (source == "auto" and manager.cache.has(version.oid)) and not _is_here(
                 manager, item, version
             ):
                 manager.store(roles(version, source)[0])
@@ -93,6 +123,12 @@ def _open_stores(manager: DataManager, wanted: Sequence[Wanted], source: str) ->
             raise
         except DataError:
             continue  # told where the dataset itself is pulled
+
+
+def _is_at_hand(manager: DataManager, item: Wanted, version: Version) -> bool:
+    from git_datamanager.ops.folder_pull import is_at_hand
+
+    return is_at_hand(manager, item.dataset, version)
 
 
 def _is_here(manager: DataManager, item: Wanted, version: Version) -> bool:
@@ -107,27 +143,49 @@ def _size(wanted: Wanted) -> int:
 
 
 def _puller(
-    manager: DataManager,
-    manifest: Manifest,
-    wanted: Wanted,
-    target: "_Target | None",
-    source: str,
-    *,
-    force: bool,
-    dry_run: bool,
+    manager: DataManager, manifest: Manifest, wanted: Wanted, target: "_Target | None", how: _How
 ) -> Callable[[], Pulled]:
+    is_folder = wanted.dataset.kind is DatasetKind.TREE
+
     def run() -> Pulled:
-        reader = Reader(manager, wanted.dataset, _version(wanted.dataset, wanted.version), source)
+        version = _version(wanted.dataset, wanted.version)
+        if is_folder:
+            return _pull_folder(manager, manifest, wanted.dataset, version, target, how)
+        reader = Reader(manager, wanted.dataset, version, how.source)
         if target is not None:
-            return _write_out(manager, reader, target, force=force, dry_run=dry_run)
-        return _materialise(manager, manifest, reader, force=force, dry_run=dry_run)
+            return _write_out(manager, reader, target, force=how.force, dry_run=how.dry_run)
+        return _materialise(manager, manifest, reader, force=how.force, dry_run=how.dry_run)
 
     return lambda: explained(
         run,
         wanted.dataset.name,
-        "the file was left as it is",
+        "it was left as it is" if is_folder else "the file was left as it is",
         f"git data pull {pasteable(wanted.dataset.name)}",
     )
+
+
+def _pull_folder(
+    manager: DataManager,
+    manifest: Manifest,
+    dataset: Dataset,
+    version: Version,
+    target: "_Target | None",
+    how: _How,
+) -> Pulled:
+    from git_datamanager.ops import folder_pull
+
+    asked = folder_pull.Asked(
+        dataset, version, how.source, how.globs, how.keeps_parts, force=how.force, dry_run=how.dry_run
+    )
+    if target is None:
+        path, done = manager.work.path(dataset.name), folder_pull.pull(manager, manifest, asked)
+    else:
+        path, done = target.path, folder_pull.write_out(manager, asked, target.folder, target.name)
+    outcome = Outcome.PLANNED if how.dry_run else Outcome.PULLED
+    return Pulled(
+        dataset.name, version, Outcome.CURRENT if done.is_current else outcome, path,
+        None if done.is_current else done.source, done.kept, done.fetched, done.files, done.globs,
+    )  # fmt: skip
 
 
 def _version(dataset: Dataset, text: str | None) -> Version:

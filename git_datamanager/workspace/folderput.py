@@ -57,16 +57,25 @@ def materialise(
     outer, _, leaf = name.rpartition("/")
     with opened(folders.top, outer or ".", create=True) as parent:
         _tidy(folders, parent)
-        standing = _standing(folders, name)
+        standing, dirty = check(folders, name, members, known, force=force)
         if standing is not None and standing.listing == members:
             _note(folders, name, version, standing.look)
             return None
-        dirty = _dirty(standing, [*known, members]) if standing else []
-        if standing and dirty and not force:
-            raise _refusal(name, [standing.listing.paths[n] for n in dirty])
         aside = _aside(folders, name)
         work = Replacement(folders, name, parent, leaf, standing, dirty, aside, held=held)
         return work.run(members, provide, lambda built: _record(folders, name, version, built))
+
+
+def check(
+    folders: Folders, name: str, members: Listing, known: Sequence[Listing], *, force: bool
+) -> tuple[Standing | None, list[int]]:
+    """What stands there, and the positions of files that nobody knows; raises DirtyFile, Forbidden where
+    `materialise` would."""
+    standing = _standing(folders, name)
+    dirty = _dirty(standing, [*known, members]) if standing else []
+    if standing and dirty and not force:
+        raise _refusal(name, [standing.listing.paths[n] for n in dirty])
+    return standing, dirty
 
 
 def _tidy(folders: Folders, parent: Handle) -> None:
