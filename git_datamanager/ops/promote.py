@@ -29,12 +29,13 @@ from git_datamanager.model.layout import (
     receipt_key,
     staging_trash_key,
     trash_key,
+    tree_key,
 )
-from git_datamanager.model.manifest import Dataset, Version
+from git_datamanager.model.manifest import Dataset, Kind, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.records import Receipt
 from git_datamanager.objects import ObjectStore, Verified
-from git_datamanager.ops import encode
+from git_datamanager.ops import encode, treepublish
 from git_datamanager.ops.bases import Bases
 from git_datamanager.ops.parallel import planned
 from git_datamanager.ops.redelta import Redelta
@@ -68,6 +69,8 @@ class Promotion:
     def go_live(self, dataset: Dataset, version: Version, origin: str | None) -> Live:
         """One entry: its bytes in production, checked, with a receipt. Safe to repeat at any point."""
         standing = self._receipt(version)
+        if dataset.kind is Kind.TREE:
+            return self._folder_live(dataset, version, origin, standing)
         if standing is not None and self.production.stat(version.oid, version.size) is not None:
             return Live(standing, self._forms(version))
         checked = self._in_production(dataset, version)
@@ -76,6 +79,15 @@ class Promotion:
         forms = self._forms(version)
         self._take_cuts(version)
         return Live(standing or self._leave_receipt(dataset, version, origin, checked), forms)
+
+    def _folder_live(
+        self, dataset: Dataset, version: Version, origin: str | None, standing: Receipt | None
+    ) -> Live:
+        if standing is not None and self.production.adapter.stat_object(tree_key(version.oid)) is not None:
+            return Live(standing, treepublish.forms(self.production, version))
+        done = treepublish.bring(self, dataset, version)
+        receipt = standing or self._leave_receipt(dataset, version, origin, done.checked)
+        return Live(receipt, done.encodings)
 
     def _forms(self, version: Version) -> dict[str, int]:
         """The encoded forms in production: publish alone writes there, and only what it has decoded."""
@@ -142,9 +154,9 @@ class Promotion:
                 return
         except (ObjectMissing, Corrupt) as error:
             note(self.manager.progress, f"{dataset.name} {version.name}: its delta stays as it is ({error})")
-        self._copy(form.key, form.etag, encoded_key(version.oid, form.encoding))
+        self.take_over(form.key, form.etag, encoded_key(version.oid, form.encoding))
 
-    def _copy(self, key: str, etag: str, target: str) -> None:
+    def take_over(self, key: str, etag: str, target: str) -> None:
         """Take an object over from staging that nothing rests on: an encoded form, an index."""
         copied = self.production.adapter.copy_object(self.staging.adapter, key, target, source_etag=etag)
         if copied is not None:
@@ -161,7 +173,7 @@ class Promotion:
         key = cuts_key(version.oid)
         found = self.staging.adapter.stat_object(key)
         if found is not None and self.production.adapter.stat_object(key) is None:
-            self._copy(key, found.etag, key)
+            self.take_over(key, found.etag, key)
 
     def _bring(self, dataset: Dataset, version: Version, source: ObjectStore, good: Verified) -> Verified:
         self.check()
@@ -179,12 +191,14 @@ class Promotion:
             good = self.staging.first_good(oid, size, staged, advance=self._pass(dataset, version))
         except (ObjectMissing, Corrupt) as error:
             try:
-                return self.production, self.production.verify(
-                    oid, size, key=trash_key(oid), advance=self._pass(dataset, version)
-                )
+                return self.production, self._in_trash(dataset, version)
             except (ObjectMissing, Corrupt):
                 raise _not_staged(dataset, version, error) from error
         return self.staging, good
+
+    def _in_trash(self, dataset: Dataset, version: Version) -> Verified:
+        key, advance = trash_key(version.oid), self._pass(dataset, version)
+        return self.production.verify(version.oid, version.size, key=key, advance=advance)
 
     def _pass(self, dataset: Dataset, version: Version) -> Advance:
         return planned(self.manager.progress, dataset.name, version.size)
@@ -230,10 +244,11 @@ class Promotion:
         return [(dataset.name, self._restore(dataset, version)) for dataset, version in lost.values()]
 
     def _restore(self, dataset: Dataset, version: Version) -> DataError | None:
-        oid, size = version.oid, version.size
         try:
-            good = self.production.verify(oid, size, key=trash_key(oid), advance=self._pass(dataset, version))
-            self._bring(dataset, version, self.production, good)
+            if dataset.kind is Kind.TREE:
+                treepublish.bring(self, dataset, version)
+            else:
+                self._bring(dataset, version, self.production, self._in_trash(dataset, version))
         except DataError as error:
             return error
         note(self.manager.progress, f"{dataset.name} {version.name}: its bytes are back from the trash")

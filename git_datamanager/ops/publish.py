@@ -18,10 +18,12 @@ from git_datamanager.errors import DataError, Denied, ObjectMissing, Unreachable
 from git_datamanager.events import Event, Kind, note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
+from git_datamanager.model import manifest as model
 from git_datamanager.model.compaction import Kept, asked, compacted
-from git_datamanager.model.layout import LEASE, TRASH, object_of
+from git_datamanager.model.layout import LEASE, TRASH, object_of, tree_key
 from git_datamanager.model.manifest import Dataset, DatasetState, Manifest, State, Version
 from git_datamanager.model.oid import Oid
+from git_datamanager.objects import ObjectStore
 from git_datamanager.ops import compacting, promote, register
 from git_datamanager.ops import finalize as finalizing
 from git_datamanager.ops.branch import Branch, find_branch
@@ -192,12 +194,17 @@ def _lost(manager: DataManager, place: Branch, manifest: Manifest) -> dict[Oid, 
         return {
             oid: (d, v)
             for oid, (d, v) in needed.items()
-            if production.stat(oid, v.size) is None
-            and not (oid in small and is_whole(production, *small[oid]))
+            if not _is_there(production, d, v) and not (oid in small and is_whole(production, *small[oid]))
         }
     except (Denied, Unreachable) as error:
         warn(manager.progress, f"nobody can say whether something waits in the trash: {error}")
         return {}
+
+
+def _is_there(production: ObjectStore, dataset: Dataset, version: Version) -> bool:
+    if dataset.kind is model.Kind.TREE:
+        return production.adapter.stat_object(tree_key(version.oid)) is not None
+    return production.stat(version.oid, version.size) is not None
 
 
 _HELD = (State.PUBLISHED, State.DELETING)
@@ -242,7 +249,7 @@ def _publish_entries(
     waiting: list[Sequence[Entry]] = list(groups.values())
     while waiting:
         jobs = [Job(g[0][0].name, g[0][1].size, partial(one_content, g)) for g in waiting]
-        done = [pair for group in run_all(jobs).done for pair in group]
+        done = [pair for group in run_all(jobs, promotion.manager.progress).done for pair in group]
         waiting = _worth_another_try(waiting, done)
         again = {v.id for group in waiting for _, v in group}
         pairs += [pair for pair in done if pair[0].version.id not in again]

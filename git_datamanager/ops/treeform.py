@@ -24,19 +24,21 @@ _LEVEL = 3
 @contextmanager
 def smallest(manager: DataManager, dataset: Dataset, version: Version, listing: Listing) -> Iterator[Made]:
     """A delta from the listing of the version before, where this clone has that; else as zstd; else plain."""
-    with manager.cache.new_file() as path, manager.cache.new_file() as out:
-        size = _dump(listing, path)
-        encoding = _form(manager, dataset, version, path, size, out)
+    with dumped(manager, listing) as path, manager.cache.new_file() as out:
+        encoding = _form(manager, dataset, version, path, path.stat().st_size, out)
         chosen = out if encoding else path
         with chosen.open("rb") as file:
             digest, length = hash_file(file)
         yield Made(encoding or IDENTITY, chosen, length, digest)
 
 
-def _dump(listing: Listing, path: Path) -> int:
-    with path.open("xb") as file:
-        file.writelines(tree.blocks(listing))
-        return file.tell()
+@contextmanager
+def dumped(manager: DataManager, listing: Listing) -> Iterator[Path]:
+    """The listing in a temporary file."""
+    with manager.cache.new_file() as path:
+        with path.open("xb") as file:
+            file.writelines(tree.blocks(listing))
+        yield path
 
 
 def _form(
