@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from git_datamanager.objects import ObjectStore
     from git_datamanager.workspace.folderpacks import Packs
     from git_datamanager.workspace.folders import Folders
+    from git_datamanager.workspace.partials import Partials
+    from git_datamanager.workspace.resumebook import UploadBook
 
 
 _Part = TypeVar("_Part")
@@ -161,12 +163,34 @@ class DataManager:
         )
 
     @_once
+    def uploads(self) -> "UploadBook":
+        """Uploads in parts that broke off."""
+        from git_datamanager.workspace.resumebook import UploadBook
+
+        return UploadBook(self.state_folder / "uploads.db")
+
+    @_once
+    def partials(self) -> "Partials":
+        """Downloads that broke off."""
+        from git_datamanager.workspace.partials import Partials
+
+        return Partials(self.state_folder / "partial")
+
+    @_once
     def remotes(self) -> Remotes:
         return Remotes(self.git, self.settings, Trust(self.state_folder / "trust"), self.confirm)
 
     def store(self, role: str) -> "ObjectStore":
         """`staging` or `production`. Raises Untrusted, SettingsError; sends nothing yet."""
-        return self.remotes.open(role)
+        store = self.remotes.open(role)
+        if store.book is None:
+            from git_datamanager.storage.traffic import TRAFFIC
+
+            TRAFFIC.limit(
+                memory=self.settings.size("data.memory"), bandwidth=self.settings.size("data.bandwidth")
+            )
+            store.book = self.uploads
+        return store
 
     def held_by(self, oid: Oid) -> set[str]:
         """The roles whose store was seen to hold these bytes; offline, from the journal."""

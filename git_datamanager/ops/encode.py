@@ -60,8 +60,9 @@ class Encoder:
 
         Raises Corrupt where the source does not have the version's bytes, and what opening it raises.
         """
-        asked, size = wish(self.manager, self.dataset), self.version.size
-        if asked == "identity" or size < SMALLEST:
+        size = self.version.size
+        asked = wish(self.manager, self.dataset) if size >= SMALLEST else "identity"
+        if asked == "identity":
             yield None
             return
         with ExitStack() as stack:

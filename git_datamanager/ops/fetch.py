@@ -27,6 +27,7 @@ from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
 from git_datamanager.ops import local
 from git_datamanager.ops.bases import Bases
+from git_datamanager.workspace.partials import SMALL
 
 T = TypeVar("T")
 SOURCES = ("auto", "production", "staging")
@@ -141,14 +142,15 @@ class Reader:
             self._manager.journal.saw(location, self.version.oid, self.version.size, found.etag)
 
     def _from_key(self, store: ObjectStore, key: str, target: BinaryIO) -> str:
-        advance = mover(self._manager.progress, self.dataset.name)
-        for last in (False, True):
-            _rewind(target)
+        """A large object goes on where an earlier run broke off; a small one is simply fetched again."""
+        version, fill = self.version, self._manager.partials.fill
+        advance = Tally(mover(self._manager.progress, self.dataset.name))
+        for last in (version.size > SMALL, True):
             try:
-                store.fetch(self.version.oid, self.version.size, target, key=key, advance=advance)
+                fill(store, version.oid, version.size, target, key=key, advance=advance)
                 break
             except (Corrupt, Unreachable):
-                advance(-target.tell())
+                advance.take_back()
                 if last:  # once more past whatever damaged it on the way
                     raise
         return key

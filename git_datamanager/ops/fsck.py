@@ -89,7 +89,7 @@ def _stores(manager: DataManager, datasets: Sequence[Dataset]) -> list[Checked]:
         (_place(v), v.oid): (d, v) for d in datasets for v in d.versions if v.state is not State.DELETED
     }
     jobs = [Job(d.name, v.size, _stored(manager, d, v)) for d, v in wanted.values()]
-    results = run_all(jobs)
+    results = run_all(jobs, manager.progress)
     unknown = [Checked("store", name, Verdict.UNKNOWN, str(error), error) for name, error in results.failures]
     return results.done + unknown
 

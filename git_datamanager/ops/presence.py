@@ -87,7 +87,7 @@ def _has_form(manager: DataManager, dataset: Dataset, version: Version) -> bool:
 
     Without the bytes and without a base nobody here can check a form, nor send a better one.
     """
-    if encode.wish(manager, dataset) == "identity" or version.size < SMALLEST:
+    if version.size < SMALLEST or encode.wish(manager, dataset) == "identity":
         return False
     store, location = manager.store("staging"), manager.remotes.remote("staging").url
     key, etag = manager.journal.seen(location, version.oid) or (None, None)

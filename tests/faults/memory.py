@@ -276,7 +276,10 @@ class _Journal:
     def holders(self, _: Oid) -> dict[str, str]:
         return {}
 
-    def saw(self, *_: object) -> None: ...
+    def seen(self, *_: object) -> None:
+        return None
+
+    def saw(self, *_: object, **__: object) -> None: ...
     def lost(self, *_: object) -> None: ...
 
 

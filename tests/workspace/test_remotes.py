@@ -85,9 +85,9 @@ def test_parts_are_made_once(world: World, monkeypatch: pytest.MonkeyPatch, part
     fresh = DataManager.open(world.found().path)
     begin = kind.__init__
 
-    def slow(self: object, *args: object) -> None:
+    def slow(self: object, *args: object, **more: object) -> None:
         time.sleep(0.02)
-        begin(self, *args)
+        begin(self, *args, **more)
 
     monkeypatch.setattr(kind, "__init__", slow)
     barrier = threading.Barrier(4)
