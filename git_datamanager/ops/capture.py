@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_datamanager.content import snapshot
-from git_datamanager.errors import Conflict, DataError, Forbidden, NotFound
+from git_datamanager.errors import Conflict, DataError, Forbidden, ManifestError, NotFound
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
@@ -56,7 +56,12 @@ def capture_any(manager: DataManager, name: str) -> Captured:
     from git_datamanager.ops.folder_add import capture
 
     draft = Draft(new_ulid(), utc_now(), "")  # what the manifest refuses is refused before much is read
-    add_version(manifest, name, Oid("0" * 64), 1, draft, committed=(), kind=model.Kind.TREE)
+    try:
+        add_version(manifest, name, Oid("0" * 64), 1, draft, committed=(), kind=model.Kind.TREE)
+    except (ManifestError, Conflict) as error:
+        raise type(error)(
+            f"{error}: nothing was added", hints=error.hints or ["git data ls --all"]
+        ) from error
     folder = capture(manager, dataset, name)
     size = folder.listing.size
     unseen = Stamp("", 0, 0)  # a folder has its own record

@@ -38,10 +38,13 @@ def advance(
     globs = seen.globs if seen is not None else ()
     members = folder_local.part_of(listing, globs)
     standing = seen.listing if seen is not None else None
-    if not folder_local.is_complete(manager, folder_local.to_write(members, standing)):
+    wanted = folder_local.to_write(members, standing)
+    beside = folder_local.here(folders.path(name), seen, wanted)
+    if not folder_local.is_complete(manager, wanted, beside):
         raise ObjectMissing(f"files of {name} {version.name} are not in this clone")
     folderput.materialise(
-        folders, name, folderput.Version(version.oid, members, globs), folder_local.provider(manager),
+        folders, name, folderput.Version(version.oid, members, globs),
+        folder_local.provider(beside, folder_local.kept_members(manager)),
         known=[standing] if standing is not None else [],
         held=folder_local.is_held(manager, dataset, seen.oid if seen is not None else None),
     )  # fmt: skip
@@ -55,7 +58,7 @@ def take_away(manager: DataManager, dataset: Dataset) -> bool:
     if seen is None or seen.listing is None or seen.oid not in {v.oid for v in dataset.versions}:
         return False
     folderput.materialise(
-        folders, name, folderput.Version(seen.oid, _NOTHING), folder_local.provider(manager),
+        folders, name, folderput.Version(seen.oid, _NOTHING), folder_local.kept_members(manager),
         known=[seen.listing], held=folder_local.is_held(manager, dataset, seen.oid),
     )  # fmt: skip
     folders.states.forget(name)

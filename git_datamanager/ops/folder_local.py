@@ -1,6 +1,8 @@
 """What this clone has of a folder: listings, members, and which of its files may be replaced."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from git_datamanager.content import pack, tree
 from git_datamanager.content.tree import EMPTY, Listing, Member
@@ -14,6 +16,7 @@ from git_datamanager.ops import local
 from git_datamanager.workspace.folderbuild import Provide
 from git_datamanager.workspace.folderpick import picked
 from git_datamanager.workspace.folders import Seen
+from git_datamanager.workspace.place import Fill
 
 _VERSIONS = 8
 """So many older listings are read to tell whose a file is."""
@@ -77,25 +80,65 @@ def to_write(members: Listing, standing: Listing | None) -> Listing:
     return members.picked([n for n, m in at if m is None or not same(members, n, standing, m)])
 
 
-def is_complete(manager: DataManager, wanted: Listing) -> bool:
-    """This clone has the bytes of all these members, in packs and in the cache."""
-    digests = {member.digest: member.size for member in wanted if member.size}
+def here(top: Path, seen: Seen | None, wanted: Listing) -> dict[bytes, Path]:
+    """Files of a folder, at `top`, whose bytes are wanted somewhere: under another name, or elsewhere."""
+    if seen is None or seen.listing is None or not len(wanted):
+        return {}
+    digests = {wanted.digest(n) for n in range(len(wanted))} - {EMPTY}
+    there = seen.listing
+    return {d: top / path for n, path in enumerate(there.paths) if (d := there.digest(n)) in digests}
+
+
+def is_complete(manager: DataManager, wanted: Listing, beside: Collection[bytes]) -> bool:
+    """This clone has the bytes of all these members: `beside`, in packs or in the cache."""
+    digests = {m.digest: m.size for m in wanted if m.size and m.digest not in beside}
     absent = manager.packs.missing(d for d, size in digests.items() if size < pack.SMALL)
     absent |= {d for d, size in digests.items() if size >= pack.SMALL}
     return all(manager.cache.has(Oid(digest.hex())) for digest in absent)
 
 
-def provider(manager: DataManager) -> Provide:
-    """Gives the members that this clone has; others it leaves out."""
+def provider(beside: Mapping[bytes, Path], others: Provide) -> Provide:
+    """Gives members from files that are `beside`, the others as `others` does."""
 
-    def provide(members: Sequence[Member]) -> Iterator[tuple[bytes, bytes | Callable[..., None]]]:
+    def provide(members: Sequence[Member]) -> Iterator[tuple[bytes, bytes | Fill]]:
+        left = []
+        for member in members:
+            content = _read(beside.get(member.digest), member)
+            if content is None:
+                left.append(member)
+            else:
+                yield member.digest, content
+        if left:
+            yield from others(left)
+
+    return provide
+
+
+def _read(path: Path | None, member: Member) -> bytes | Fill | None:
+    """The bytes of a file, for a big one what writes them; None where it does not hold them any more."""
+    if path is None:
+        return None
+    if member.size >= pack.SMALL:
+        return local.copier(path, Oid(member.digest.hex()), member.size)
+    try:
+        with path.open("rb") as file:
+            data = file.read(member.size + 1)
+    except OSError:
+        return None
+    return data if hashlib.sha256(data).digest() == member.digest else None
+
+
+def kept_members(manager: DataManager) -> Provide:
+    """Gives the members that lie in packs and in the cache of this clone; others it leaves out."""
+
+    def provide(members: Sequence[Member]) -> Iterator[tuple[bytes, bytes | Fill]]:
         given = set()
         for digest, data in manager.packs.read(m.digest for m in members if m.size < pack.SMALL):
             given.add(digest)
             yield digest, data
         for member in members:
             oid = Oid(member.digest.hex())
-            if member.digest not in given and member.digest != EMPTY and manager.cache.has(oid):
+            if member.digest not in given and manager.cache.has(oid):
                 yield member.digest, local.copier(manager.cache.path(oid), oid, member.size)
 
     return provide

@@ -1,26 +1,24 @@
 """`git data pull` of a folder: all of it, or the members that globs ask for; at once or not at all."""
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from git_datamanager.content.pack import SMALL
-from git_datamanager.content.tree import Listing, Member
+from git_datamanager.content.tree import Listing
 from git_datamanager.errors import DataError, DirtyFile, Forbidden
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, Version
 from git_datamanager.model.names import pasteable
-from git_datamanager.model.oid import Oid
-from git_datamanager.ops import folder_local, local, treestore
+from git_datamanager.ops import folder_local, treestore
 from git_datamanager.ops.fetch import roles
 from git_datamanager.workspace import folderput
 from git_datamanager.workspace.folderbuild import Provide
 from git_datamanager.workspace.folderpick import picked
 from git_datamanager.workspace.folders import Folders, Seen
 from git_datamanager.workspace.folderstate import FolderStates, Recorded
-from git_datamanager.workspace.place import Fill
 
 
 class Asked(NamedTuple):
@@ -96,7 +94,7 @@ def is_at_hand(manager: DataManager, dataset: Dataset, version: Version) -> bool
         if record is not None and record.oid == version.oid and not record.globs:
             return True
     listing = folder_local.kept_listing(manager, version.oid)
-    return listing is not None and folder_local.is_complete(manager, listing)
+    return listing is not None and folder_local.is_complete(manager, listing, ())
 
 
 def _globs(asked: Asked, seen: Seen | None) -> tuple[str, ...]:
@@ -135,10 +133,10 @@ class _Bringing:
     def run(self, seen: Seen | None, target: folderput.Version, known: Sequence[Listing]) -> Done:
         asked, standing = self._asked, seen.listing if seen is not None else None
         wanted = folder_local.to_write(target.members, standing)
-        here = self._here(seen, wanted)
+        beside = self._beside(seen, wanted)
         cost = treestore.cost(
             self._manager, asked.dataset, asked.version, self._listing,
-            [member for member in wanted if member.digest not in here],
+            [member for member in wanted if member.digest not in beside],
         )  # fmt: skip
         source = roles(asked.version, asked.source)[0] if cost else "cache"
         done = Done(is_current=False, source=source, fetched=cost, files=len(wanted), globs=target.globs)
@@ -147,7 +145,7 @@ class _Bringing:
             return done
         self._manager.progress(Event(Kind.PLAN, asked.dataset.name, cost))
         kept = folderput.materialise(
-            self._folders, self._name, target, self._provider(here), known=known,
+            self._folders, self._name, target, self._provider(beside), known=known,
             held=folder_local.is_held(self._manager, asked.dataset, seen.oid if seen else None),
             force=asked.force,
         )  # fmt: skip
@@ -155,49 +153,24 @@ class _Bringing:
         self._manager.progress(Event(Kind.DONE, asked.dataset.name))
         return done._replace(kept=kept)
 
-    def _here(self, seen: Seen | None, wanted: Listing) -> dict[bytes, Path]:
-        """Members that stand in the folder already, under another name."""
-        if seen is None or seen.listing is None or not len(wanted):
-            return {}
-        digests = {member.digest for member in wanted}
-        top = self._folders.path(self._name)
-        return {m.digest: top / m.path for m in seen.listing if m.digest in digests and m.size}
+    def _beside(self, seen: Seen | None, wanted: Listing) -> dict[bytes, Path]:
+        """Files that hold what is wanted: of the folder to replace, and of the working folder."""
+        manager, name = self._manager, self._asked.dataset.name
+        found = folder_local.here(self._folders.path(self._name), seen, wanted)
+        if self._folders is manager.folders or manager.git.top is None:
+            return found
+        with suppress(DataError):
+            work = manager.folders.look(name)
+            found = {**folder_local.here(manager.folders.path(name), work, wanted), **found}
+        return found
 
-    def _provider(self, here: dict[bytes, Path]) -> Provide:
+    def _provider(self, beside: dict[bytes, Path]) -> Provide:
         asked = self._asked
         fetch = treestore.provider(
             self._manager, asked.dataset, asked.version, self._listing,
             roles(asked.version, asked.source), mover(self._manager.progress, asked.dataset.name),
         )  # fmt: skip
-
-        def provide(members: Sequence[Member]) -> Iterator[tuple[bytes, bytes | Fill]]:
-            others = []
-            for member in members:
-                content = _own(here.get(member.digest), member)
-                if content is None:
-                    others.append(member)
-                else:
-                    yield member.digest, content
-            if others:
-                yield from fetch(others)
-
-        return provide
-
-
-def _own(path: Path | None, member: Member) -> bytes | Callable[..., None] | None:
-    """The bytes of a file of the folder; None where it does not hold them any more."""
-    import hashlib
-
-    if path is None:
-        return None
-    if member.size >= SMALL:
-        return local.copier(path, Oid(member.digest.hex()), member.size)
-    try:
-        with path.open("rb") as file:
-            data = file.read(member.size + 1)
-    except OSError:
-        return None
-    return data if hashlib.sha256(data).digest() == member.digest else None
+        return folder_local.provider(beside, fetch)
 
 
 class _NoStates(FolderStates):
