@@ -31,6 +31,7 @@ from git_datamanager.storage.base import Expect, Stat, StorageAdapter
 from git_datamanager.storage.memory import MemoryStore
 from git_datamanager.storage.wrappers import Wrapper
 from git_datamanager.workspace import reflists
+from git_datamanager.workspace.partials import Partials
 from tests.faults.turns import Process
 
 DAY = 86400.0
@@ -262,6 +263,7 @@ class World:
             journal=_Journal(),
             cache=_Cache(dict(local)),
             packs=SimpleNamespace(evict=lambda: []),
+            partials=Partials(Path("nowhere")),
             store=stores.__getitem__,
             remotes=SimpleNamespace(remote=lambda role: SimpleNamespace(url=role)),
         )

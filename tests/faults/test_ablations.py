@@ -17,7 +17,7 @@ from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore, Verified
 from git_datamanager.ops import cleanup, deleting, fetch, gc, promote, publish, upload
 from git_datamanager.ops.deleting import Item, Removal, Run
-from git_datamanager.ops.promote import Promotion
+from git_datamanager.ops.promote import Live, Promotion
 from git_datamanager.storage.base import ANYTHING
 from tests.faults.cases import CASES, Case, Stage
 from tests.faults.memory import in_memory
@@ -129,7 +129,8 @@ def finalize_by_receipt(patch: Patch) -> None:
     """Whatever has a receipt becomes live, whether or not its bytes were seen."""
 
     def go_live(self: Promotion, dataset: Any, version: Any, origin: str | None) -> Any:
-        return self._receipt(version) or real(self, dataset, version, origin)
+        receipt = self._receipt(version)
+        return Live(receipt, {}) if receipt else real(self, dataset, version, origin)
 
     real = Promotion.go_live
     patch.setattr(Promotion, "go_live", go_live)
