@@ -110,6 +110,33 @@ def packs_list_trash_key(oid: Oid) -> str:
     return trash_key(oid) + _LIST
 
 
+def production_trash_key(key: str) -> str:
+    """Where production keeps what lies under the key of plain bytes, a listing, a list of packs or a pack;
+    ValueError for any other key."""
+    for read, trash in (
+        (object_of, trash_key), (pack_of, trash_key), (tree_of, trash_key),
+        (packs_list_of, packs_list_trash_key),
+    ):  # fmt: skip
+        oid = read(key)
+        if oid is not None:
+            return trash(oid)
+    raise ValueError(f"not a key that production's trash takes: {key[:120]!r}")
+
+
+def trashed_of(key: str) -> Oid | None:
+    """Whose bytes, or whose list of packs, lie under this key of production's trash; None for any other."""
+    return object_of(key, TRASH) or packs_list_of(key, TRASH)
+
+
+def home_keys(key: str) -> tuple[str, ...]:
+    """Where something of production's trash may have come from: its name does not say which."""
+    oid = object_of(key, TRASH)
+    if oid is not None:
+        return object_key(oid), pack_key(oid), tree_key(oid)
+    oid = packs_list_of(key, TRASH)
+    return () if oid is None else (packs_list_key(oid),)
+
+
 def staging_trash_key(key: str) -> str:
     """Where staging keeps a withdrawn upload; ValueError for a key that holds no content."""
     if not key.startswith(CONTENT_PREFIXES):

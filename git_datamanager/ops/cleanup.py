@@ -11,18 +11,33 @@ from typing import NamedTuple
 
 from git_datamanager.errors import DataError, Denied, ObjectMissing
 from git_datamanager.manager import DataManager
-from git_datamanager.model.layout import CUTS, FORMS, TRASH, content_of, staging_trash_key
+from git_datamanager.model.layout import (
+    CUTS,
+    FORMS,
+    PACKS,
+    TRASH,
+    TREES,
+    content_of,
+    object_key,
+    pack_key,
+    pack_of,
+    packs_list_of,
+    staging_trash_key,
+    trash_key,
+    tree_key,
+    tree_of,
+)
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops import deleting
 from git_datamanager.ops.branch import find_branch
 from git_datamanager.ops.deleting import DAY, Asked, Item, Removal, Run, Trouble
-from git_datamanager.ops.fetch import places
 from git_datamanager.ops.roots import Roots, collect, demand_all
+from git_datamanager.ops.treereach import Spread
 
 SETTLED = 7 * DAY
 """For how long staging keeps what was published or deleted."""
 UNNAMED = 30 * DAY
-_PREFIXES = (*FORMS, CUTS)
+_PREFIXES = (*FORMS, CUTS, TREES, PACKS)
 
 
 class Report(NamedTuple):
@@ -91,16 +106,21 @@ class _Cleanup:
         self.store = manager.store("staging")
         self._manager = manager
         self._asked = asked
+        self._spread = Spread(manager)
+        self._staged: set[Oid] = set()
         self._place = find_branch(manager.git, manager.manifests, asked.remote, asked.branch)
 
     def _roots(self) -> Roots:
-        return collect(self._manager, self._place, self._asked.repositories)
+        roots = collect(self._manager, self._place, self._asked.repositories)
+        self._spread.over(roots, self._staged)
+        return roots
 
     def plan(self) -> _Plan:
         production = self._manager.store("production").adapter
         demand_all(self._manager, production, self._place.remote, self._asked.repositories)
-        objects = [i for prefix in _PREFIXES for i in deleting.items(self.store, prefix, content_of)]
-        aside = deleting.items(self.store, TRASH, lambda key: content_of(key.removeprefix(TRASH)))
+        objects = [i for prefix in _PREFIXES for i in deleting.items(self.store, prefix, _content)]
+        aside = deleting.items(self.store, TRASH, lambda key: _content(key.removeprefix(TRASH)))
+        self._staged = {i.oid for i in (*objects, *aside)}
         roots, now = self._roots(), self.store.adapter.clock()
         grace = self._manager.settings.number("data.grace", 1) * DAY
         free = [i for i in objects if _is_free(i, roots, now)]
@@ -134,7 +154,8 @@ class _Cleanup:
 
     def _demand_published(self, item: Item) -> None:
         store = self._manager.store("production").adapter
-        found = [store.stat_object(key) for key in places("production", item.oid)[:2]]
+        homes = object_key(item.oid), pack_key(item.oid), tree_key(item.oid), trash_key(item.oid)
+        found = [store.stat_object(key) for key in homes]
         if not any(stat is not None and (stat.size == item.size or not item.is_plain) for stat in found):
             raise ObjectMissing(
                 f"{item.oid} is published, and production does not hold it: the staged copy stays",
@@ -182,6 +203,11 @@ def _report(plan: _Plan) -> Report:
         labels=plan.labels,
         is_much=plan.is_much,
     )
+
+
+def _content(key: str) -> Oid | None:
+    """What is in staging of a version, or of a folder's parts; a list of packs goes with its listing."""
+    return content_of(key) or pack_of(key) or tree_of(key) or packs_list_of(key)
 
 
 def _is_free(item: Item, roots: Roots, now: float) -> bool:

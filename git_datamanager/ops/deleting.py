@@ -25,7 +25,7 @@ from git_datamanager.errors import (
 )
 from git_datamanager.events import Event, Kind, mover, note
 from git_datamanager.manager import DataManager
-from git_datamanager.model.layout import GC_LEASE, OBJECTS, PROBE_PREFIX, TRASH, object_of
+from git_datamanager.model.layout import GC_LEASE, PROBE_PREFIX, TRASH, object_of, pack_of, tree_of
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
 from git_datamanager.ops.explain import explained
@@ -68,8 +68,9 @@ class Item(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Its bytes have the hash in its name; an encoded form is known by its ETag alone."""
-        return self.key.removeprefix(TRASH).startswith(OBJECTS) or object_of(self.key, TRASH) is not None
+        """Its bytes have the hash in its name; anything else is known by its ETag alone."""
+        key = self.key.removeprefix(TRASH)
+        return any(read(key) for read in (object_of, pack_of, tree_of)) or bool(object_of(self.key, TRASH))
 
 
 class Trouble(NamedTuple):

@@ -3,7 +3,8 @@
 docs/design/publish.md, "Deleting from production". Its own role; in doubt it does nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from git_datamanager import documents
@@ -12,10 +13,17 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import (
     AUDIT,
     OBJECTS,
+    PACKS,
     TRASH,
+    TREES,
     audit_key,
+    home_keys,
     object_of,
-    trash_key,
+    pack_of,
+    packs_list_of,
+    production_trash_key,
+    trashed_of,
+    tree_of,
 )
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
@@ -27,8 +35,16 @@ from git_datamanager.ops.deleting import DAY, Asked, Item, Removal, Run, Trouble
 from git_datamanager.ops.promote import actor
 from git_datamanager.ops.register import address, identity
 from git_datamanager.ops.roots import Roots, collect, demand_all
+from git_datamanager.ops.treereach import Reach
 from git_datamanager.storage.base import ABSENT
 from git_datamanager.workspace.journal import utc_now
+
+_PLACES: tuple[tuple[str, Callable[[str], Oid | None]], ...] = (
+    (TREES, lambda key: tree_of(key) or packs_list_of(key)),
+    (PACKS, pack_of),
+    (OBJECTS, object_of),
+)
+"""Whoever sees a listing finds what it names: it goes first."""
 
 
 class Report(NamedTuple):
@@ -122,16 +138,18 @@ class _Gc:
         self._purge = purge
         self._fewer_refs = fewer_refs
         self._place = find_branch(manager.git, manager.manifests, asked.remote, asked.branch)
+        self._reach = Reach(manager, self.store)
         self._repository = identity(address(manager.git, self._place.remote))
 
     def plan(self) -> _Plan:
         """The listings first, then the roots: what somebody names meanwhile is seen."""
         demand_all(self._manager, self.store.adapter, self._place.remote, self._asked.repositories)
-        objects = deleting.items(self.store, OBJECTS, object_of)
-        trash = deleting.items(self.store, TRASH, lambda key: object_of(key, TRASH))
+        objects = [i for prefix, read in _PLACES for i in deleting.items(self.store, prefix, read)]
+        trash = deleting.items(self.store, TRASH, trashed_of)
         roots, named = self._named()
         old, young = self._aged(trash)
-        there = {i.oid for i in objects}
+        keys = {i.key for i in objects}
+        there = {i.oid for i in trash if not keys.isdisjoint(home_keys(i.key))}
         small = roots.compacted
         last_copies = [i for i in old if i.oid in named and i.oid not in there and i.oid not in small]
         to_move = [i for i in objects if i.oid not in named or i.oid in small]
@@ -173,7 +191,7 @@ class _Gc:
         self._leave(plan.record)
         for chunk in deleting.in_chunks(plan.to_move):
             sound = [i for i in chunk if self._does_without(i, plan.roots, done)]
-            copied = [i for i in sound if run.aside(i, trash_key(i.oid), done)]
+            copied = [i for i in sound if run.aside(i, production_trash_key(i.key), done)]
             free = self._still_free(copied)
             done.kept += [i for i in copied if i not in free]
             done.moved += [i for i in free if run.delete(i, done)]
@@ -226,11 +244,14 @@ class _Gc:
         return False
 
     def _is_good(self, item: Item) -> bool:
-        try:
-            self.store.verify(item.oid, item.size)
-        except (ObjectMissing, Corrupt):
-            return False
-        return True
+        """A good copy is where it belongs."""
+        for key in home_keys(item.key):
+            with suppress(ObjectMissing, Corrupt):
+                if packs_list_of(key) is None:
+                    self.store.verify(item.oid, item.size, key=key)
+                    return True
+                return self.store.adapter.stat_object(key) is not None
+        return False
 
     def _named(self) -> tuple[Roots, set[Oid]]:
         """What refs, earlier refs and receipts without a tombstone name."""
@@ -239,7 +260,8 @@ class _Gc:
         gcrecords.demand_refs(roots, records, fewer=self._fewer_refs)
         remembered = gcrecords.remembered(self._manager, roots, records)
         named = roots.named | remembered | gcrecords.vanished(self.store, roots)
-        return roots, named | rests.bases(self.store, roots.tips, named)
+        reached = self._reach.of(roots, named)
+        return roots, named | reached | rests.bases(self.store, roots.tips, named - roots.folders)
 
     def _records(self) -> list[GcRecord]:
         """Those that earlier runs for this repository left, not too long ago, oldest first."""

@@ -14,7 +14,7 @@ from git_datamanager.errors import DataError, NotFound
 from git_datamanager.events import note, warn
 from git_datamanager.manager import DataManager
 from git_datamanager.model import compaction
-from git_datamanager.model.manifest import Dataset, Manifest, State, Version
+from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops.branch import Branch
 from git_datamanager.ops.host import host_from_environment
@@ -54,6 +54,10 @@ class Roots:
     """The labels of what the default branch holds as deleted and another ref still names."""
     entries: dict[str, Oid] = field(default_factory=dict)
     """By id, what any ref holds as pending."""
+    folders: set[Oid] = field(default_factory=set)
+    """Of what is named the listings of folders."""
+    kin: set[Oid] = field(default_factory=set)
+    """Versions, deleted ones too, of folders with a pending one: that need not send what they have."""
     tips: list[Manifest] = field(default_factory=list)
     """What the default branches hold."""
 
@@ -78,7 +82,15 @@ class Roots:
                 self.pending.add(version.oid)
                 self.entries[version.id] = version.oid
         self.named |= reached
+        self._take_folders(manifest)
         return reached
+
+    def _take_folders(self, manifest: Manifest) -> None:
+        for dataset in manifest:
+            if dataset.kind is Kind.TREE:
+                self.folders |= {v.oid for v in dataset.versions if v.state is not State.DELETED}
+                if any(v.state is State.PENDING for v in dataset.versions):
+                    self.kin |= {v.oid for v in dataset.versions}
 
     def _settle(self, version: Version) -> None:
         time = version.deleted or version.published
