@@ -9,8 +9,8 @@ from repos import remove
 from scene import Scene
 
 SCRIPTS = Path(__file__).parent / "programs"
-SLOW_WITH_MANY = frozenset(["aws", "rclone", "boto3"])
-"""Those that get one round where there are many files."""
+SLOW = frozenset(["aws", "rclone", "boto3"])
+"""Those that get one round."""
 Argv = Sequence[str | Path]
 
 
@@ -104,7 +104,7 @@ def _sender(scene: Scene, one: Copier, source: Path) -> Contestant:
         one.name,
         [Step(one.up(source, key), scene.root)] if one.is_here else [],
         reset=lambda: scene.bucket.empty(scene.prefix(one.name)),
-        rounds=1 if source.is_dir() and one.name in SLOW_WITH_MANY else None,
+        rounds=1 if one.name in SLOW else None,
         is_counted=one.name == "s5cmd",
     )
 
@@ -126,7 +126,7 @@ def _fetcher(scene: Scene, one: Copier, key: str, *, many: bool) -> Contestant:
         one.name,
         [Step(one.down(key, target, many=many), scene.root)] if one.is_here else [],
         reset=reset,
-        rounds=1 if many and one.name in SLOW_WITH_MANY else None,
+        rounds=1 if one.name in SLOW else None,
         is_counted=one.name == "s5cmd",
         note="not verified" if one.name == "s5cmd" else "",
     )

@@ -1,6 +1,7 @@
 """The peers found on this machine, and their versions."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,8 +49,8 @@ class Programs:
         if name not in self:
             return "not here"
         done = subprocess.run([self[name], *words], capture_output=True, text=True, check=False)
-        lines = (done.stdout or done.stderr).strip().splitlines() or ["?"]
-        return lines[0].removeprefix(name).strip()
+        found = re.search(r"\d+\.\d[\w.]*", done.stdout or done.stderr)
+        return found[0] if found else "?"
 
 
 def find(folders: Sequence[Path]) -> Programs:

@@ -30,9 +30,15 @@ def table(result: Result) -> str:
 def _line(result: Result, target: Target) -> tuple[str, ...]:
     found = target.find(result, target.table) if not target.table or result.has(target.table) else None
     if found is None:
-        return (target.workload, "", "not measured", "", target.text, "–")
+        return (target.workload, "", _why_not(result, target.table), "", target.text, "–")
     met = "yes" if target.is_met(found) else "**no**"
     return (target.workload, found.peers, found.ours, _value(target, found), target.text, met)
+
+
+def _why_not(result: Result, table: str) -> str:
+    if not table or not result.has(table):
+        return "not measured"
+    return "the peer is not here" if result.ours(table) else "not here yet"
 
 
 def _value(target: Target, found: Found) -> str:
@@ -81,7 +87,7 @@ def _detail(row: Entry) -> tuple[str, ...]:
     return (
         row["name"],
         seconds(row["median"]),
-        f"{min(row['seconds']):.2f}–{max(row['seconds']):.2f}",
+        f"{min(row['seconds']):.3f}–{max(row['seconds']):.3f}",
         str(len(row["seconds"])),
         amount(row["peak"]),
         amount(row["sent"]) if "sent" in row else "",

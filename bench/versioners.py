@@ -214,7 +214,7 @@ class Lfs(Versioner):
         return [*self.add(), commit, *self.send()]
 
     def record(self) -> None:
-        self.git("commit", "-q", "-m", "Change")
+        self.git("commit", "-q", "--allow-empty", "-m", "Change")
 
     def settle(self) -> None:
         self.git("push", "-q", "origin", "main")

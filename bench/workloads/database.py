@@ -29,12 +29,12 @@ def run(scene: Scene) -> dict[str, Table]:
     put(old, new)
     histories.edit_database(new, updated=0.01, appended=0.01)
     figures = {"bytes": new.stat().st_size}
-    up = [_author(tool, old, new) for tool in _tools(scene, "up")]
+    tools = _tools(scene)
+    up = [_author(tool, old, new) for tool in tools]
     up += [_plain_sender(scene, new)]
     up += [_backup(one, old, new, down=False) for one in backups(scene, "up")]
     sent = scene.meter.compare("new version of a 1 GiB SQLite: add + push", up)
-    scene.bucket.empty(scene.prefix(""))
-    down = [_reader(tool, old, new) for tool in _tools(scene, "down")]
+    down = [_reader(tool, old) for tool in tools]
     down += [_plain_fetcher(scene, new)]
     down += [_backup(one, old, new, down=True) for one in backups(scene, "down")]
     got = scene.meter.compare("… pull by a clone that holds the version before", down)
@@ -44,13 +44,13 @@ def run(scene: Scene) -> dict[str, Table]:
     }
 
 
-def _tools(scene: Scene, way: str) -> list[Versioner]:
+def _tools(scene: Scene) -> list[Versioner]:
     """Ours twice: with the bytes of the version before in its cache, and as it comes."""
     return [
-        Ours(scene, f"{way}-copy", DATA, cache="copy"),
-        Ours(scene, way, DATA),
-        Lfs(scene, way, DATA),
-        Dvc(scene, way, DATA),
+        Ours(scene, "copy", DATA, cache="copy"),
+        Ours(scene, "plain", DATA),
+        Lfs(scene, "plain", DATA),
+        Dvc(scene, "plain", DATA),
     ]
 
 
@@ -61,6 +61,7 @@ def _author(tool: Versioner, old: Path, new: Path) -> Contestant:
         tool.found()
         tool.put(old)
         tool.save()
+        tool.take(tool.fetch(tool.clone("reader")))
         images.append(tool.image(tool.work))
 
     def reset() -> None:
@@ -72,17 +73,13 @@ def _author(tool: Versioner, old: Path, new: Path) -> Contestant:
     return contestant(tool, tool.change, prepare, reset, slow=True, counted=True)
 
 
-def _reader(tool: Versioner, old: Path, new: Path) -> Contestant:
+def _reader(tool: Versioner, old: Path) -> Contestant:
+    """The reader got the version before while it was the newest; the author has just sent the new one."""
     clone, images = tool.place / "reader", list[Image]()
 
     def prepare() -> None:
-        tool.found()
-        tool.put(old)
-        tool.save()
-        tool.clone("reader")
-        tool.take(tool.fetch(clone))
-        overwrite(tool.work / DATA, new)
-        tool.save()
+        tool.record()
+        tool.settle()
         tool.refresh(clone)
         images.append(tool.image(clone))
 
@@ -90,7 +87,7 @@ def _reader(tool: Versioner, old: Path, new: Path) -> Contestant:
         images[0].restore()
         remove(clone / DATA)
         put(old, clone / DATA)
-        if isinstance(tool, Ours):  # it knew the file before the images changed its times
+        if isinstance(tool, Ours):  # it knew the file before the copy changed its times
             command("git", "data", "status", cwd=clone, env=tool.scene.env)
 
     return contestant(tool, lambda: tool.fetch(clone), prepare, reset, slow=True, counted=True)
