@@ -55,8 +55,12 @@ def where(result: Result) -> str:
     """Machine, versions and date, in a sentence or two."""
     machine, versions = result.document["machine"], result.document["versions"]
     named = ", ".join(f"{name} {said}" for name, said in versions.items() if said != "not here")
-    scale = result.document["scale"]
-    trial = "" if scale == 1 else f" **A trial: all sizes × {scale}; the targets are for × 1.**"
+    trials = [one["title"] for one in result.document["tables"].values() if one["run"]["scale"] != 1]
+    trial = (
+        f" **Trials at smaller sizes, which say nothing of the targets: {'; '.join(trials)}.**"
+        if trials
+        else ""
+    )
     return (
         f"{result.document['date'][:10]}, {machine['system']}, {machine['processors']} cores,"
         f" {machine['memory_gib']} GiB, Python {machine['python']}; S3: {result.document['server']};"

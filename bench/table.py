@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import programs_here
 from measuring import Meter
@@ -62,15 +63,18 @@ def main() -> None:
                 remove(scene.root)
                 bucket.empty(scene.root.name)
             print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
+    run = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "scale": options.scale,
+        "rounds": options.rounds,
+    }
     found = {
         "schema": "git-data/bench/1",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "server": options.endpoint or "localbucket on this machine",
         "versions": programs.versions(),
-        "scale": options.scale,
-        "rounds": options.rounds,
-        "tables": {name: table.as_json() for name, table in tables.items()},
+        **run,
+        "tables": {name: {**table.as_json(), "run": run} for name, table in tables.items()},
     }
     _save(found, options.out, merged=options.merge)
 
@@ -109,10 +113,14 @@ def _bucket(
     return loopback(programs["localbucket"], folder)
 
 
-def _save(found: dict[str, object], path: Path, *, merged: bool) -> None:
+def _save(found: dict[str, Any], path: Path, *, merged: bool) -> None:
     if merged and path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))
         found["tables"] = {**before["tables"], **found["tables"]}
+        found["versions"] = {
+            name: before["versions"].get(name, said) if said == "not here" else said
+            for name, said in found["versions"].items()
+        }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
