@@ -45,7 +45,7 @@ def wish(manager: DataManager, dataset: Dataset) -> str:
     return str(dataset.options.get("encoding") or manager.settings.choice("data.encoding"))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Encoder:
     """Makes forms of one version, from bytes that `source` opens."""
 
@@ -53,6 +53,7 @@ class Encoder:
     dataset: Dataset
     version: Version
     source: Opener
+    _index: bytes | None = None
 
     @contextmanager
     def smallest(self, advance: Advance) -> Iterator[Made | None]:
@@ -68,57 +69,69 @@ class Encoder:
         with ExitStack() as stack:
             file = stack.enter_context(self.source())
             share = compress.estimate(file, size)
+            base = _base(self.manager, self.dataset, self.version, stack) if asked == "auto" else None
+            if base is None and share > SAVING:
+                yield None
+                return
             path = stack.enter_context(self.manager.cache.new_file())
-            made = self._delta(file, share, path, advance) if asked == "auto" else None
-            if made is None and share <= SAVING:
-                made = self._zstd(file, path, advance)
+            with ThreadPoolExecutor(1) as beside:
+                looking = beside.submit(self._inspect)
+                made = self._delta(file, base, share, path, advance) if base else None
+                if made is None and share <= SAVING:
+                    made = self._zstd(file, path, advance)
+                self._index = looking.result()
             yield made
 
     def leave_cuts(self) -> bytes | None:
         """Keep the block index of a big file where a delta is to be expected; its bytes are returned."""
-        if self.version.size < INDEXED or wish(self.manager, self.dataset) != "auto":
-            return None
-        with self.source() as file:
-            if not _is_indexed(file, self.version.size):
-                return None
-            rule = cuts.rule_for(file, self.version.size)
-            file.seek(0)
-            data = cuts.dumps(cuts.cut(file, self.version.size, rule))
-        self.manager.cuts.put(self.version.oid, data)
-        return data
+        if self._index is None:
+            with self.source() as file:
+                rule = self._rule(file)
+                if rule is None:
+                    return None
+                self._index = cuts.dumps(cuts.cut(file, self.version.size, rule))
+        self.manager.cuts.put(self.version.oid, self._index)
+        return self._index
 
-    def _delta(self, file: BinaryIO, share: float, path: Path, advance: Advance) -> Made | None:
-        limit = int(self.version.size * min(SAVING, share))
-        with ExitStack() as stack:
-            base = _base(self.manager, self.dataset, self.version, stack)
-            if base is None:
-                return None
-            out = stack.enter_context(path.open("w+b"))
-            checking = stack.enter_context(ThreadPoolExecutor(1)).submit(self._demand_bytes)
+    def _rule(self, file: BinaryIO) -> cuts.Rule | None:
+        """How to index the file; None where no later version will ask for it."""
+        size = self.version.size
+        if size < INDEXED or wish(self.manager, self.dataset) != "auto" or not _is_indexed(file, size):
+            return None
+        rule = cuts.rule_for(file, size)
+        file.seek(0)
+        return rule
+
+    def _inspect(self) -> bytes | None:
+        """Beside the work: is it made of the right bytes? The index falls off in the same pass."""
+        with self.source() as file:
+            rule = self._rule(file)
+            cutter = cuts.Cutter(rule) if rule else None
+            digest = hashlib.sha256()
             file.seek(0)
-            size = delta.make(
-                file, self.version.size, self.version.oid.hex, base, out, limit=limit, advance=advance
-            )
-            checking.result()
-            return _made(Encoding("delta", Oid(base.oid)), path, out) if size is not None else None
+            while block := file.read(fsio.BLOCK):
+                digest.update(block)
+                if cutter:
+                    cutter.feed(block)
+        if digest.hexdigest() != self.version.oid.hex:
+            raise Corrupt(f"the source does not hold {self.version.oid}: nothing was made of it")
+        return cuts.dumps(cutter.finish()) if cutter else None
+
+    def _delta(
+        self, file: BinaryIO, base: delta.Base, share: float, path: Path, advance: Advance
+    ) -> Made | None:
+        size, limit = self.version.size, int(self.version.size * min(SAVING, share))
+        file.seek(0)
+        with path.open("w+b") as out:
+            made = delta.make(file, size, self.version.oid.hex, base, out, limit=limit, advance=advance)
+            return _made(Encoding("delta", Oid(base.oid)), path, out) if made is not None else None
 
     def _zstd(self, file: BinaryIO, path: Path, advance: Advance) -> Made | None:
         limit = int(self.version.size * SAVING)
-        with path.open("w+b") as out, ThreadPoolExecutor(1) as pool:
-            checking = pool.submit(self._demand_bytes)
-            file.seek(0)
-            size = compress.compress(file, out, limit=limit, advance=advance)
-            checking.result()
-            return _made(Encoding("zstd"), path, out) if size is not None else None
-
-    def _demand_bytes(self) -> None:
-        """The form is made of the right bytes: the source is hashed beside the work."""
-        from git_datamanager.content import snapshot
-
-        with self.source() as file:
-            digest = snapshot.hash_file(file)[0]
-        if digest != self.version.oid.hex:
-            raise Corrupt(f"the source does not hold {self.version.oid}: nothing was made of it")
+        file.seek(0)
+        with path.open("w+b") as out:
+            made = compress.compress(file, out, limit=limit, advance=advance)
+            return _made(Encoding("zstd"), path, out) if made is not None else None
 
 
 def _made(encoding: Encoding, path: Path, out: BinaryIO) -> Made:
