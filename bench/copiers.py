@@ -103,7 +103,7 @@ def _sender(scene: Scene, one: Copier, source: Path) -> Contestant:
     return Contestant(
         one.name,
         [Step(one.up(source, key), scene.root)] if one.is_here else [],
-        reset=lambda: scene.bucket.empty(scene.prefix(one.name)),
+        cleanup=lambda: scene.bucket.empty(scene.prefix(one.name)),
         rounds=1 if one.name in SLOW else None,
         is_counted=one.name == "s5cmd",
     )
@@ -126,6 +126,7 @@ def _fetcher(scene: Scene, one: Copier, key: str, *, many: bool) -> Contestant:
         one.name,
         [Step(one.down(key, target, many=many), scene.root)] if one.is_here else [],
         reset=reset,
+        cleanup=lambda: remove(target),
         rounds=1 if one.name in SLOW else None,
         is_counted=one.name == "s5cmd",
         note="not verified" if one.name == "s5cmd" else "",

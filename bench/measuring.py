@@ -43,6 +43,8 @@ class Contestant:
     """Once, before the first round."""
     reset: Callable[[], object] = nothing
     """Before every round."""
+    cleanup: Callable[[], object] = nothing
+    """After every round, so that what one has written takes no memory from the others."""
     env: Callable[[Bucket], Mapping[str, str]] = lambda _bucket: {}
     """What tells its commands where the bucket is, beyond what `Bucket.env` says."""
     rounds: int | None = None
@@ -133,6 +135,7 @@ class Meter:
         row.peak = max(row.peak, *(step["peak"] for step in taken))
         if one.arrived:
             row.moved = one.arrived() - before
+        one.cleanup()
 
     def _counted(self, one: Contestant, row: Row) -> None:
         one.reset()
@@ -141,6 +144,7 @@ class Meter:
                 return
             self.run(one.steps, {**there.env(), **one.env(there)})
             row.sent, row.received = count()
+        one.cleanup()
 
     @staticmethod
     def _guarded(row: Row, work: Callable[[], object]) -> None:

@@ -69,7 +69,10 @@ def _fetched_and_hashed(scene: Scene, parts: list[Contestant]) -> Contestant:
     plain = next(one for one in parts if one.name == "s5cmd")
     target = plain.steps[0].argv[-1]
     return Contestant(
-        "s5cmd, then sha256sum", [*plain.steps, Step(["sha256sum", target], scene.root)], reset=plain.reset
+        "s5cmd, then sha256sum",
+        [*plain.steps, Step(["sha256sum", target], scene.root)],
+        reset=plain.reset,
+        cleanup=plain.cleanup,
     )
 
 
@@ -88,4 +91,4 @@ def fetcher(tool: Versioner, source: Path, *, slow: bool = False, counted: bool 
         remove(clone / tool.data)
         images[0].restore()
 
-    return contestant(tool, lambda: tool.fetch(clone), prepare, reset, slow=slow, counted=counted)
+    return contestant(tool, lambda: tool.fetch(clone), prepare, reset, reset, slow=slow, counted=counted)

@@ -84,7 +84,7 @@ def _cloner(tool: Versioner, source: Path, *, slow: bool = False, counted: bool 
         tool,
         lambda: [tool.clone_step("reader"), *tool.fetch(clone)],
         prepare,
-        lambda: remove(clone),
+        cleanup=lambda: remove(clone),
         slow=slow,
         counted=counted,
     )

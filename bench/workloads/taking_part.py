@@ -19,6 +19,7 @@ def contestant(
     steps: Callable[[], list[Step]],
     prepare: Callable[[], object],
     reset: Callable[[], object] = nothing,
+    cleanup: Callable[[], object] = nothing,
     *,
     slow: bool = False,
     counted: bool = False,
@@ -29,6 +30,7 @@ def contestant(
         steps() if tool.is_here else [],
         prepare=prepare,
         reset=reset,
+        cleanup=cleanup,
         env=tool.env,
         rounds=1 if slow and tool.slow else None,
         is_counted=counted and tool.to_bucket,
@@ -48,14 +50,14 @@ def _adder(tool: Versioner, source: Path, *, slow: bool) -> Contestant:
     def prepare() -> None:
         tool.found()
         images.append(tool.image(tool.work))
-        put(source, tool.work / tool.data)
+        _give(tool, source)
 
-    def reset() -> None:
-        if not slow or not tool.slow:
+    def back() -> None:
+        if not isinstance(tool, Annex):  # it has moved the data into .git, and has one round
             images[0].restore(f"{tool.data}.dvc")
             tool.git("reset", "-q", "--hard")
 
-    return contestant(tool, tool.add, prepare, reset, slow=slow)
+    return contestant(tool, tool.add, prepare, cleanup=back, slow=slow)
 
 
 def sender(tool: Versioner, source: Path, *, slow: bool = False, counted: bool = False) -> Contestant:
@@ -64,13 +66,21 @@ def sender(tool: Versioner, source: Path, *, slow: bool = False, counted: bool =
 
     def prepare() -> None:
         tool.found()
-        put(source, tool.work / tool.data)
+        _give(tool, source)
         tool.take(tool.add())
         tool.record()
         images.append(tool.image(tool.work))
 
-    def reset() -> None:
+    def back() -> None:
         images[0].restore()
         tool.forget()
 
-    return contestant(tool, tool.send, prepare, reset, slow=slow, counted=counted)
+    return contestant(tool, tool.send, prepare, cleanup=back, slow=slow, counted=counted)
+
+
+def _give(tool: Versioner, source: Path) -> None:
+    """The data for a tool: a hard link, but not for DVC and git-annex, which may change the file's mode."""
+    if source.is_file() and isinstance(tool, Ours | Lfs):
+        (tool.work / tool.data).hardlink_to(source)
+    else:
+        put(source, tool.work / tool.data)
