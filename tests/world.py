@@ -129,7 +129,7 @@ class World:
         clone.git("push", "-q", "-u", "origin", "main")
         return clone
 
-    def publish(self, clone: Clone, *args: str, code: int = 0) -> Done:
+    def publish(self, clone: Clone, *args: str, code: int | None = 0) -> Done:
         """What CI does after a merge: a fresh clone, trusted because it runs reviewed commits."""
         runner = self.root / "runner"
         if not runner.exists():

@@ -53,6 +53,10 @@ def bring(promotion: "Promotion", dataset: Dataset, version: Version) -> Folder:
     return _Bringer(promotion, dataset, version).bring()
 
 
+def _members(index: pack.Index) -> list[bytes]:
+    return index.digests
+
+
 def forms(production: ObjectStore, version: Version) -> dict[str, int]:
     """The forms of the listing that publish left in production."""
     return {str(one.encoding): one.size for one in encoded.forms(production, version.oid)}
@@ -140,40 +144,42 @@ class _Bringer:
 
     def _bring_packs(self, small: dict[bytes, Member]) -> list[PackRef]:
         """Packs in production that hold all of these, verified; those that are needed."""
-        vouched = self._vouched() if small else {}
-        held = dict(self._indexes(vouched))
-        claimed = [ref for ref in (*self._claimed(), *vouched) if ref not in held] if small else []
-        left = set(small).difference(*(index.digests for index in held.values()))
-        for ref, index in self._taken(claimed, left):
-            held[ref] = index
-            left.difference_update(index.digests)
-        if left:
+        vouched, held, left = self._vouched() if small else {}, dict[PackRef, pack.Index](), set(small)
+        for claimed in self._claims() if small else ():
+            refs = [ref for ref in claimed if ref not in held]
+            known = dict(self._indexes([ref for ref in refs if ref in vouched]))
+            left.difference_update(*map(_members, known.values()))
+            known |= dict(self._taken([ref for ref in refs if ref not in known], left))
+            left.difference_update(*map(_members, known.values()))
+            held |= known
+            if not left:
+                gives = [(ref, treepacks.covered(index.digests, set(small))) for ref, index in held.items()]
+                return [ref for ref, _ in treepacks.assigned(set(small), gives)]
+        if small:
             raise self._lacking(small, left)
-        gives = [(ref, treepacks.covered(index.digests, set(small))) for ref, index in held.items()]
-        return [ref for ref, _ in treepacks.assigned(set(small), gives)]
+        return []
 
-    def _vouched(self) -> dict[PackRef, None]:
+    def _vouched(self) -> set[PackRef]:
         """Packs that an earlier run has verified: lists in production are made of those alone."""
         below = treeplan.older(self._dataset, self._version)[: treeplan.OLDER]
         published = [v.oid for v in below if v.state is State.PUBLISHED]
-        found = dict[PackRef, None]()
-        for oid in (self._version.oid, *published):
-            found |= dict.fromkeys(treepacks.read_list(self._production, oid))
-        return found
+        return {ref for oid in (self._version.oid, *published) for ref in self._list(self._production, oid)}
 
-    def _claimed(self) -> list[PackRef]:
-        """Packs that somebody says hold members of it."""
-        found = dict[PackRef, None]()
-        pending = [v.oid for v in treeplan.older(self._dataset, self._version)[: treeplan.OLDER]]
-        for store in (self._staging, self._production):
-            for oid in (self._version.oid, *pending):
-                try:
-                    found |= dict.fromkeys(treepacks.read_list(store, oid, trash=True))
-                except Corrupt as error:
-                    self._trouble = error
-        return list(found)
+    def _claims(self) -> Iterator[list[PackRef]]:
+        """Packs that somebody says hold members: first what its uploader chose, then all others."""
+        below = [v.oid for v in treeplan.older(self._dataset, self._version)[: treeplan.OLDER]]
+        for oid in (self._version.oid, *below):
+            for store in (self._staging, self._production):
+                yield self._list(store, oid, trash=True)
 
-    def _indexes(self, refs: dict[PackRef, None]) -> Iterator[tuple[PackRef, pack.Index]]:
+    def _list(self, store: ObjectStore, oid: Oid, *, trash: bool = False) -> list[PackRef]:
+        try:
+            return treepacks.read_list(store, oid, trash=trash)
+        except Corrupt as error:
+            self._trouble = error
+            return []
+
+    def _indexes(self, refs: Sequence[PackRef]) -> Iterator[tuple[PackRef, pack.Index]]:
         """Of packs in production that were verified when they came there."""
         jobs = {ref: partial(self._index, ref) for ref in refs}
         for ref, future in treepacks.in_parallel(jobs):

@@ -180,6 +180,7 @@ class _Sender:
         with path.open("rb") as file, self._manager.cache.new_file() as temp:
             if compress.estimate(file, size) > encode.SAVING:
                 return None
+            file.seek(0)
             if hash_file(file)[0] != oid.hex:
                 raise Corrupt(f"the local pack {oid.short} is damaged")
             file.seek(0)

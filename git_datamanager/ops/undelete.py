@@ -8,9 +8,9 @@ from git_datamanager.errors import DataError, NotFound, ObjectMissing, UnknownVe
 from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
 from git_datamanager.model.evolve import Draft
-from git_datamanager.model.manifest import Dataset, DatasetState, State, Version
+from git_datamanager.model.manifest import Dataset, DatasetState, Kind, State, Version
 from git_datamanager.model.ulid import new_ulid
-from git_datamanager.ops import local, select
+from git_datamanager.ops import local, select, treelisting
 from git_datamanager.ops.fetch import first_found, places
 from git_datamanager.ops.lifecycle import Change
 from git_datamanager.storage.base import Stat
@@ -66,6 +66,9 @@ def _all(dataset: Dataset) -> Sequence[Version]:
 
 def _demand_bytes(manager: DataManager, dataset: Dataset, version: Version) -> None:
     """Raise ObjectMissing where the bytes are nowhere, and what a store says where it cannot be asked."""
+    if dataset.kind is Kind.TREE:
+        treelisting.listing_of(manager, dataset, version, ("production", "staging"))
+        return
     if local.source(manager, dataset.name, version.oid) is not None:
         return
     trouble: DataError | None = None
