@@ -16,12 +16,12 @@ from git_datamanager.model.names import check_name, pasteable
 from git_datamanager.model.ulid import new_ulid
 from git_datamanager.ops import local, select
 from git_datamanager.ops.capture import Captured, capture_any, capture_file, is_folder
-from git_datamanager.ops.upload import Uploaded, upload
 from git_datamanager.workspace import ignorefile
 from git_datamanager.workspace.journal import utc_now
 
 if TYPE_CHECKING:
     from git_datamanager.ops.folder_add import Files, Folder
+    from git_datamanager.ops.upload import Uploaded
 
 
 class Outcome(StrEnum):
@@ -72,11 +72,13 @@ def prepare(
     *,
     message: str = "",
     dry_run: bool = False,
-) -> tuple[Added, list[Uploaded]]:
+) -> "tuple[Added, list[Uploaded]]":
     """Make FILE, from anywhere, the next version of NAME, and upload it at once.
 
     The working file follows as by a pull: refused where it has bytes that nobody added.
     """
+    from git_datamanager.ops.upload import upload
+
     manifest = manager.manifests.current()
     full = select.known_name(manager, manifest, name)
     if full not in manifest.datasets:

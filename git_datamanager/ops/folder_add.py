@@ -92,8 +92,8 @@ def _completed(manager: DataManager, dataset: Dataset, record: Recorded, here: L
 
 
 def _base(manager: DataManager, dataset: Dataset, oid: Oid | None) -> Listing:
-    from git_datamanager.ops import treestore
     from git_datamanager.ops.fetch import roles
+    from git_datamanager.ops.treestore import listing_of
 
     kept = folder_local.kept_listing(manager, oid) if oid else None
     if kept is not None:
@@ -105,7 +105,7 @@ def _base(manager: DataManager, dataset: Dataset, oid: Oid | None) -> Listing:
             "added",
             hints=[f"git data pull --force {pasteable(dataset.name)}   # keeps your files, prints their id"],
         )
-    return treestore.listing_of(manager, dataset, version, roles(version, "auto"))
+    return listing_of(manager, dataset, version, roles(version, "auto"))
 
 
 def enter(manager: DataManager, name: str, found: Folder) -> None:
