@@ -173,13 +173,18 @@ class Blocks:
         self._blocks = iter(blocks)
         self._rest = memoryview(b"")
 
+    def seekable(self) -> bool:
+        """Never: whoever writes it and fails has to ask for it anew."""
+        return False
+
     def read(self, size: int = -1) -> bytes:
         pieces, wanted = list[memoryview](), size
         while wanted:
-            if not self._rest:
-                self._rest = memoryview(next(self._blocks, b""))
-                if not self._rest:
-                    break
+            while not self._rest:
+                block = next(self._blocks, None)
+                if block is None:
+                    return b"".join(pieces)
+                self._rest = memoryview(block)
             piece = self._rest[:wanted] if wanted > 0 else self._rest
             pieces.append(piece)
             self._rest = self._rest[len(piece) :]
