@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
-from git_datamanager.content import snapshot
+from git_datamanager.content import pack, snapshot
 from git_datamanager.errors import Corrupt, DataError, Denied, ObjectMissing
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
+from git_datamanager.model import manifest as model
 from git_datamanager.model.layout import trash_key
 from git_datamanager.model.manifest import Dataset, State, Version
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import compacting
-from git_datamanager.ops.parallel import Job, run_all
+from git_datamanager.ops import compacting, treecheck
+from git_datamanager.ops.parallel import Job, planned, run_all
 from git_datamanager.ops.select import select
 from git_datamanager.workspace.worktree import What
 
@@ -50,7 +52,7 @@ def fsck(manager: DataManager, names: Sequence[str] = (), *, remote: bool = Fals
     manifest = manager.manifests.current()
     datasets = [w.dataset for w in select(manager, manifest, names)] if names else list(manifest)
     with manager.journal.record("fsck", None, {"remote": remote}) as details:
-        found = [] if names else _cache(manager)
+        found = [] if names else [*_cache(manager), *_packs(manager)]
         if manager.git.top is not None:
             found += [_work(manager, d) for d in datasets if d.is_listed]
         if remote:
@@ -74,11 +76,33 @@ def _cache(manager: DataManager) -> list[Checked]:
     return checked
 
 
+def _packs(manager: DataManager) -> list[Checked]:
+    """Small members of folders that this clone keeps."""
+    checked = []
+    for found in manager.packs:
+        manager.progress(Event(Kind.PLAN, found.oid.short, found.size))
+        try:
+            with found.path.open("rb") as file:
+                pack.verify(file, bytes.fromhex(found.oid.hex), manager.packs.read_index(found.oid))
+        except Corrupt:
+            manager.packs.drop(found.oid)
+            checked.append(Checked("cache", found.oid.short, Verdict.WRONG_BYTES, "dropped from the cache"))
+        else:
+            checked.append(Checked("cache", found.oid.short, Verdict.OK))
+        mover(manager.progress, found.oid.short)(found.size)
+    return checked
+
+
 def _work(manager: DataManager, dataset: Dataset) -> Checked:
-    seen = manager.work.look(dataset.name, rehash=True)
-    if seen.what is What.ABSENT:
+    if dataset.kind is model.Kind.TREE:
+        folder = manager.folders.look(dataset.name, rehash=True)
+        is_here, oid = folder is not None, folder.oid if folder else None
+    else:
+        seen = manager.work.look(dataset.name, rehash=True)
+        is_here, oid = seen.what is not What.ABSENT, seen.oid
+    if not is_here:
         return Checked("work", dataset.name, Verdict.OK, "not here")
-    version = next((v for v in dataset.versions if v.oid == seen.oid), None)
+    version = next((v for v in dataset.versions if v.oid == oid), None)
     if version is None:
         return Checked("work", dataset.name, Verdict.MODIFIED, "not a version of this dataset")
     return Checked("work", f"{dataset.name} {version.name}", Verdict.OK)
@@ -88,7 +112,15 @@ def _stores(manager: DataManager, datasets: Sequence[Dataset]) -> list[Checked]:
     wanted = {
         (_place(v), v.oid): (d, v) for d in datasets for v in d.versions if v.state is not State.DELETED
     }
-    jobs = [Job(d.name, v.size, _stored(manager, d, v)) for d, v in wanted.values()]
+    folders = treecheck.Checker(manager, verify=True)
+    jobs = [
+        Job(
+            d.name,
+            v.size,
+            partial(_folder, manager, folders, d, v) if d.kind is model.Kind.TREE else _stored(manager, d, v),
+        )
+        for d, v in wanted.values()
+    ]
     results = run_all(jobs, manager.progress)
     unknown = [Checked("store", name, Verdict.UNKNOWN, str(error), error) for name, error in results.failures]
     return results.done + unknown
@@ -96,6 +128,19 @@ def _stores(manager: DataManager, datasets: Sequence[Dataset]) -> list[Checked]:
 
 def _place(version: Version) -> str:
     return "staging" if version.state is State.PENDING else "production"
+
+
+def _folder(manager: DataManager, folders: treecheck.Checker, dataset: Dataset, version: Version) -> Checked:
+    """The listing, packs and members of a version, each read whole."""
+    place, name = _place(version), f"{dataset.name} {version.name}"
+    roles = ("staging", "production") if version.state is State.PENDING else ("production",)
+    try:
+        folders.check(version, roles, planned(manager.progress, dataset.name, version.size))
+    except ObjectMissing as error:
+        return Checked(place, name, Verdict.MISSING, str(error))
+    except Corrupt as error:
+        return Checked(place, name, Verdict.WRONG_BYTES, str(error))
+    return Checked(place, name, Verdict.OK)
 
 
 def _stored(manager: DataManager, dataset: Dataset, version: Version) -> Callable[[], Checked]:

@@ -13,13 +13,14 @@ from git_datamanager import documents
 from git_datamanager.errors import Corrupt, DataError, Denied, ObjectMissing, SettingsError, Unreachable
 from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import object_key, receipt_key
-from git_datamanager.model.manifest import Dataset, Manifest, State, Version
+from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.proposal import Finding, Level, Proposal
 from git_datamanager.model.records import Receipt
-from git_datamanager.objects import ObjectStore
+from git_datamanager.objects import STREAMED, ObjectStore
 from git_datamanager.ops.parallel import Job, planned, run_all
+from git_datamanager.ops.treecheck import Checker
 
 Entry = tuple[Dataset, Version]
 SIZE, DIGEST = "size", "digest"
@@ -105,6 +106,9 @@ class _Asker:
     def bytes_of(self, dataset: Dataset, version: Version) -> Look:
         """Raises ObjectMissing, Corrupt."""
         is_published = self._receipt(version) is not None
+        if dataset.kind is Kind.TREE and not is_published and version.oid not in self.live:
+            # What the version before has is not sent again.
+            return Look("staging", self._check_folder(dataset, version, ("staging", "production")))
         try:
             return Look("staging", self._check(self.staging, dataset, version))
         except ObjectMissing:
@@ -126,6 +130,8 @@ class _Asker:
 
     def _check(self, store: ObjectStore, dataset: Dataset, version: Version) -> str:
         """How the bytes were checked; all of them with `verify`."""
+        if dataset.kind is Kind.TREE:
+            return self._check_folder(dataset, version, (store.role,))
         if self.verify:
             advance = planned(self.manager.progress, dataset.name, version.size)
             return store.verify(version.oid, version.size, advance=advance).level
@@ -137,6 +143,11 @@ class _Asker:
         if found.sha256 not in (None, version.oid.hex):
             raise Corrupt(f"{store.role} holds other bytes under its name: their sha256 is {found.sha256}")
         return SIZE if found.sha256 is None else DIGEST
+
+    def _check_folder(self, dataset: Dataset, version: Version, roles: Sequence[str]) -> str:
+        advance = planned(self.manager.progress, dataset.name, version.size)
+        Checker(self.manager, verify=self.verify).check(version, roles, advance)
+        return STREAMED if self.verify else SIZE
 
 
 def _finding(dataset: Dataset, version: Version, look: Look, *, is_inherited: bool) -> Finding | None:

@@ -373,6 +373,73 @@ class TestPulling:
 
 
 @pytest.mark.slow
+class TestChecking:
+    @pytest.mark.parametrize("harm", ["pack", "index", "member", "listing", "list", "pack is gone"])
+    def test_fsck_finds_what_is_damaged_in_production(self, shelf: Shelf, harm: str) -> None:
+        assert "wrong" not in shelf.ana.data("fsck", "--remote").text
+        (member,) = shelf.objects("production", "objects")
+        (packed,) = shelf.packs("production")
+        for path in shelf.objects("production", "zstd"):
+            path.unlink()
+        if harm == "pack is gone":
+            packed.unlink()
+        elif harm == "list":
+            shelf.list_of("production", "v1").unlink()
+        else:
+            listing = shelf.listing("production", "v1")
+            places = {"pack": packed, "index": packed, "member": member, "listing": listing}
+            damage(places[harm], at=places[harm].stat().st_size - 20 if harm == "index" else 100)
+        done = shelf.ana.data("fsck", "--remote", code=None)
+        assert done.code not in (0, 70)
+        assert "d v1" in done.text
+
+    def test_fsck_drops_a_damaged_pack_of_this_clone(self, shelf: Shelf) -> None:
+        (packed,) = (shelf.ana.path / ".git/data/cache/packs").glob("[0-9a-f][0-9a-f]/*")
+        damage(packed)
+        assert "dropped from the cache" in shelf.ana.data("fsck", code=None).text
+        assert not packed.exists()
+        assert "modified" not in shelf.ana.data("fsck").text
+
+    @pytest.mark.parametrize("harm", ["nothing", "pack", "size", "list", "listing", "big member", "bytes"])
+    def test_a_request_is_checked_for_its_bytes(self, shelf: Shelf, harm: str) -> None:
+        shelf.ana.git("switch", "-q", "-c", "topic")
+        shelf.write({"part-1/001.bin": noise(10_000, 7), "big2.bin": noise(MIB, 5)})
+        shelf.add()
+        shelf.ana.git("push", "-q", "-u", "origin", "topic")
+        new = min(shelf.packs("staging"), key=lambda p: p.stat().st_size)
+        if harm == "pack":
+            new.unlink()
+        elif harm == "size":
+            rewrite(new, new.read_bytes()[:-1])
+        elif harm == "list":
+            shelf.list_of("staging", "v2").unlink()
+        elif harm == "listing":
+            damage(*shelf.objects("staging", "delta"), at=120)
+        elif harm == "big member":
+            next(p for p in shelf.objects("staging", "objects") if p.stat().st_size == MIB).unlink()
+        elif harm == "bytes":
+            damage(new)
+        words = ["--verify"] if harm == "bytes" else []
+        shelf.ana.run("rm", "-rf", ".git/data/cache")
+        base = ("--base", "origin/main", "--head", "topic")
+        done = shelf.ana.data("preview", *base, *words, code=None)
+        if harm == "nothing":
+            assert done.code == 0, done.text
+        else:
+            assert done.code == 1, done.text
+            said = {
+                "pack": "its pack",
+                "size": "its pack",
+                "list": "the list of its packs is missing",
+                "listing": "",
+                "big member": "big2.bin",
+                "bytes": "its pack",
+            }
+            assert "d v2" in done.text
+            assert said[harm] in done.text
+
+
+@pytest.mark.slow
 class TestDeleting:
     def delete(self, shelf: Shelf) -> None:
         shelf.ana.data("delete", "d", "--yes")
