@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.world import Clone, World
+from tests.s3server import KEYS
+from tests.world import Clone, World, new_world
 
 MIB = 1 << 20
 
@@ -15,6 +16,17 @@ MIB = 1 << 20
 @pytest.fixture
 def ana(world: World) -> Clone:
     return world.found("ana")
+
+
+@pytest.fixture
+def s3_world(s3_endpoint: str, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world whose stores are two prefixes of a bucket."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["access_key"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["secret_key"])
+    address = f"s3://{s3_bucket}/{{}}?endpoint={s3_endpoint}&region=us-east-1"
+    return new_world(
+        tmp_path / "world", staging=address.format("staging"), production=address.format("production")
+    )
 
 
 def noise(size: int, seed: int = 1) -> bytes:
@@ -421,3 +433,28 @@ class TestCompacting:
         ben = world.clone("ben")
         ben.data("pull", "--rev", "before", "a.bin@v1")
         assert ben.read("a.bin") == versions[0]
+
+
+@pytest.mark.slow
+def test_the_same_way_through_a_bucket(s3_world: World) -> None:
+    """Deltas up, rebuilt by a job without the base, compacted, and pulled by somebody who has the base."""
+    ana = s3_world.found("ana")
+    versions = [noise(17 * MIB)]
+    versions += [changed(versions[0]), changed(changed(versions[0]), 3)]
+    for data in versions:
+        published(s3_world, ana, "a.bin", data)
+    assert list(ana.versions("a.bin")[0]["encodings"]) == [f"delta:{ana.versions('a.bin')[1]['oid']}"]
+    ben = s3_world.clone("ben")
+    ben.data("pull", "a.bin@v1")
+    (row,) = ben.json("pull", "a.bin")["datasets"]
+    assert row["fetched"] < 100_000
+    assert ben.read("a.bin") == versions[2]
+    ana.data("compact", "a.bin")
+    ana.commit("Compact")
+    ana.git("push", "-q")
+    s3_world.publish(ana)
+    ana.git("pull", "-q", "--rebase")
+    ana.data("gc", "--apply", "--confirm", "9")
+    cem = s3_world.clone("cem")
+    cem.data("pull", "a.bin@v1")
+    assert cem.read("a.bin") == versions[0]
