@@ -94,7 +94,8 @@ def _print_logged(entry: "Logged") -> None:
 @options.talk
 def show(name: str, revision: str | None, as_json: bool) -> None:
     """Show one version in full: its entry in the manifest, its commit, where its bytes are."""
-    from git_datamanager.model.layout import object_key
+    from git_datamanager.model.layout import object_key, tree_key
+    from git_datamanager.model.manifest import Kind
     from git_datamanager.ops.listing import show as verb
 
     with manager() as data:
@@ -104,7 +105,7 @@ def show(name: str, revision: str | None, as_json: bool) -> None:
     document = {
         **_logged_json(entry),
         "dataset_state": str(entry.dataset.state) if entry.dataset.state else None,
-        "key": object_key(entry.version.oid),
+        "key": (tree_key if entry.dataset.kind is Kind.TREE else object_key)(entry.version.oid),
         "seen_in": held,
         "cached": cached,
     }

@@ -60,6 +60,15 @@ def test_status_stays_light(clone: Clone) -> None:
     assert not loaded & {*HEAVY, "hashlib", "secrets"}
 
 
+def test_status_of_an_unchanged_folder_stays_light(clone: Clone) -> None:
+    for name in ("a", "b/c"):
+        clone.write(f"images/{name}", name)
+    clone.data("add", "images")
+    loaded = modules_of(["status"], clone.path)
+    assert "git_datamanager.workspace.folders" in loaded
+    assert not loaded & {*HEAVY, "hashlib", "secrets", "concurrent.futures"}
+
+
 @pytest.mark.parametrize("event", ["post-checkout", "post-merge", "post-rewrite"])
 def test_hooks_that_follow_stay_light(clone: Clone, event: str) -> None:
     head = clone.git("rev-parse", "HEAD").out.strip()
