@@ -7,8 +7,10 @@ import click
 
 from git_datamanager.cli import clone, options, render
 from git_datamanager.cli.app import HELP, manager
+from git_datamanager.model import plan
 from git_datamanager.model.layout import IDENTITY
 from git_datamanager.ops.fetch import SOURCES
+from git_datamanager.ops.planning import Estimate, estimate
 from git_datamanager.ops.pull import Outcome, Pulled
 
 
@@ -31,11 +33,14 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         wanted = {w.dataset.name for w in select(data, manifest, names)} if names else None
         entries = [(d, v) for d, v in pending_entries(manifest) if wanted is None or d.name in wanted]
         results = verb(data, entries, dry_run=dry_run)
+        planned = [plan.upload(r.name, r.version.name, r.version.size) for r in results if r.is_planned]
+        estimated = estimate(data, "upload", "staging", planned) if dry_run else None
     if as_json:
         render.json(
             "upload",
             {
                 "dry_run": dry_run,
+                "plan": _plain(estimated),
                 "versions": [
                     {
                         "name": r.name,
@@ -60,6 +65,24 @@ def upload(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         render.result("  ".join(words))
     if not results:
         render.note("nothing is pending")
+    if estimated and planned:
+        _show_plan(estimated)
+
+
+def _plain(estimated: Estimate | None) -> dict[str, Any] | None:
+    return estimated._asdict() if estimated else None
+
+
+def _show_plan(estimated: Estimate) -> None:
+    words = [f"{render.size(estimated.size)} at most in {estimated.requests} requests"]
+    if estimated.seconds is not None:
+        words.append(f"about {max(1, round(estimated.seconds))} s at the rate of the last time")
+    if estimated.dollars is not None:
+        words.append(f"about ${estimated.dollars:.4f} by list prices")
+    render.result(f"plan: {', '.join(words)}")
+
+
+_HERE = (None, "cache")
 
 
 class _WithGlobs(click.Command):
@@ -121,10 +144,22 @@ def pull(
         )  # fmt: skip
         clone.hint_hooks(data)
         top = data.git.top
+        steps = [plan.download(p.name, p.version.name, p.fetched) for p in pulled if p.source not in _HERE]
+        role = "staging" if source == "staging" else "production"
+        estimated = estimate(data, "pull", role, steps) if dry_run else None
     if as_json:
-        render.json("pull", {"dry_run": dry_run, "datasets": [_pulled_json(p, top) for p in pulled]})
+        render.json(
+            "pull",
+            {
+                "dry_run": dry_run,
+                "plan": _plain(estimated),
+                "datasets": [_pulled_json(p, top) for p in pulled],
+            },
+        )
     else:
         _print_pulled(pulled)
+        if estimated and steps:
+            _show_plan(estimated)
 
 
 def _pulled_json(pulled: Pulled, top: Path | None) -> dict[str, Any]:

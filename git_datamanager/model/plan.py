@@ -56,14 +56,11 @@ class Plan(NamedTuple):
         """At `rate` bytes a second; None where nobody has measured one."""
         return self.size / rate if rate else None
 
-    def dollars(self, endpoint: str) -> float | None:
+    def dollars(self, price: Price | None) -> float | None:
         """None for a store whose prices are not known."""
-        price = price_of(endpoint)
         if price is None:
             return None
-        asked = (
-            sum(s.writes for s in self.steps) * price.write + sum(s.reads for s in self.steps) * price.read
-        )
+        asked = sum(s.writes * price.write + s.reads * price.read for s in self.steps)
         return asked + (self.size / _GB * price.leaving if self.is_download else 0)
 
 

@@ -80,8 +80,9 @@ def pull(
     ]
     _open_stores(manager, wanted, source)
     with manager.journal.record("pull", None, {"names": [w.dataset.name for w in wanted]}) as details:
-        results = run_all(jobs)
+        results = run_all(jobs, manager.progress)
         details["outcomes"] = {p.name: f"{p.version.name} {p.outcome}" for p in results.done}
+        details["bytes"] = sum(p.fetched for p in results.done if p.outcome is Outcome.PULLED)
         raise_failures(results.failures)
     manager.cache.evict()
     if any(w.dataset.kind is DatasetKind.TREE for w in wanted):

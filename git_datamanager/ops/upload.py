@@ -59,6 +59,10 @@ class Uploaded(NamedTuple):
     sent: int = 0
     """Bytes of that form."""
 
+    @property
+    def is_planned(self) -> bool:
+        return self.outcome is Outcome.PLANNED
+
 
 def pending_entries(manifest: Manifest) -> list[Entry]:
     """Every version whose bytes publish will look for."""
@@ -83,9 +87,10 @@ def upload(manager: DataManager, entries: Sequence[Entry], *, dry_run: bool = Fa
         jobs += _folder_jobs(
             manager, [(d, v) for d, v in entries if d.kind is model.Kind.TREE], dry_run=dry_run
         )
-        results = run_all(jobs)
+        results = run_all(jobs, manager.progress)
         done = [uploaded for some in results.done for uploaded in some]
         details["outcomes"] = {f"{u.name} {u.version.name}": u.outcome for u in done}
+        details["bytes"] = sum(u.sent for u in done)
         raise_failures(results.failures)
     manager.cache.evict()
     manager.packs.evict()
@@ -144,7 +149,7 @@ def _folder(manager: DataManager, dataset: Dataset, version: Version, *, dry_run
     if plan.is_done or dry_run:
         return Uploaded(dataset.name, version, Outcome.PRESENT if plan.is_done else Outcome.PLANNED)
     sent = treesend.send(manager, dataset, version, plan)
-    return Uploaded(dataset.name, version, Outcome.UPLOADED, sent.encoding, sent.size)
+    return Uploaded(dataset.name, version, Outcome.UPLOADED, sent=sent)
 
 
 def _told(name: str, work: Callable[[], list[Uploaded]]) -> Callable[[], list[Uploaded]]:

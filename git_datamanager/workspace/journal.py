@@ -20,6 +20,7 @@ from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import new_ulid
 
 _VERSION = 1
+_TELLING = 1 << 20
 _SCHEMA = """
 CREATE TABLE operations (
   id TEXT PRIMARY KEY,
@@ -176,6 +177,16 @@ class Journal:
             (limit,),
         )
         return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def rate(self, verb: str) -> float | None:
+        """Bytes a second of the latest of these operations that moved enough to tell."""
+        rows = self._read(
+            "SELECT details, duration FROM operations WHERE verb = ? AND outcome = 'ok' AND duration > 0"
+            " ORDER BY started DESC, id DESC LIMIT 20",
+            (verb,),
+        )
+        found = ((json.loads(details).get("bytes", 0), duration) for details, duration in rows)
+        return next((count / duration for count, duration in found if count >= _TELLING), None)
 
     @property
     def _database(self) -> sqlite3.Connection | None:

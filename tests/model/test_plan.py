@@ -34,8 +34,10 @@ def test_sums() -> None:
 def test_what_leaves_amazon_is_what_costs(endpoint: str, up: float | None, down: float | None) -> None:
     up_plan = Plan([plan.upload("a", "v1", 1000)], is_download=False)
     down_plan = Plan([plan.download("a", "v1", 10**9)], is_download=True)
-    assert up_plan.dollars(endpoint) == (None if up is None else pytest.approx(up))
-    assert down_plan.dollars(endpoint) == (None if down is None else pytest.approx(down, abs=1e-4))
+    assert up_plan.dollars(plan.price_of(endpoint)) == (None if up is None else pytest.approx(up))
+    assert down_plan.dollars(plan.price_of(endpoint)) == (
+        None if down is None else pytest.approx(down, abs=1e-4)
+    )
 
 
 def test_a_host_that_only_looks_like_a_service_has_no_price() -> None:

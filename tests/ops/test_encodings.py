@@ -153,6 +153,21 @@ class TestSending:
         (row,) = ben.json("upload")["versions"]
         assert row["outcome"] == "present"
 
+    def test_a_dry_run_tells_bytes_requests_and_after_a_first_time_seconds(
+        self, world: World, ana: Clone
+    ) -> None:
+        ana.git("config", "data.upload", "manual")
+        ana.write("a.bin", noise(2 * MIB))
+        ana.data("add", "a.bin")
+        planned = ana.json("upload", "--dry-run")["plan"]
+        assert planned == {"size": 2 * MIB, "requests": 2, "seconds": None, "dollars": None}
+        ana.data("upload")
+        ana.write("b.bin", noise(MIB, 3))
+        ana.data("add", "b.bin")
+        assert ana.json("upload", "--dry-run")["plan"]["seconds"] > 0
+        assert "plan: 1.0 MiB at most in 2 requests, about " in ana.data("upload", "--dry-run").out
+        assert ana.json("pull")["plan"] is None
+
     def test_the_text_says_what_was_saved(self, world: World, ana: Clone) -> None:
         ana.git("config", "data.upload", "manual")
         ana.write("a.txt", b"text " * MIB)
