@@ -9,7 +9,7 @@ from pathlib import Path
 from git_datamanager import fsio
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Manifest, State
+from git_datamanager.model.manifest import Kind, Manifest, State
 from git_datamanager.model.names import pasteable
 from git_datamanager.ops.doctor_check import Check, Look, each, ok, skipped, warn
 from git_datamanager.workspace import ignorefile
@@ -108,23 +108,29 @@ def _listed(manifest: Manifest) -> list[str]:
     return [dataset.name for dataset in manifest if dataset.is_listed]
 
 
+def _trees(manifest: Manifest) -> set[str]:
+    return {dataset.name for dataset in manifest if dataset.kind is Kind.TREE}
+
+
 def _ignored(manager: DataManager, manifest: Manifest) -> Check:
     """A dataset that Git does not ignore is one `git add .` away from being committed."""
-    names = _listed(manifest)
-    seen = manager.git.ignored(names)
-    bare = [name for name in names if name not in seen]
+    names, folders = _listed(manifest), _trees(manifest)
+    asked = {name: name + "/" if name in folders else name for name in names}  # it need not be here
+    seen = manager.git.ignored(list(asked.values()))
+    bare = [name for name in names if asked[name] not in seen]
     if bare:
         return warn(
             _TOPIC, "ignored", f"Git does not ignore {_named(bare)}: `git add .` would commit it",
-            "git data doctor --fix   # writes .gitignore", repair=lambda: _write_ignore(manager, bare),
+            "git data doctor --fix   # writes .gitignore",
+            repair=lambda: _write_ignore(manager, bare, folders),
         )  # fmt: skip
     return ok(_TOPIC, "ignored", "Git ignores every dataset")
 
 
-def _write_ignore(manager: DataManager, names: Sequence[str]) -> str:
+def _write_ignore(manager: DataManager, names: Sequence[str], folders: set[str]) -> str:
     def change(text: str) -> str:
         for name in names:
-            text = ignorefile.add(text, name)
+            text = ignorefile.add(text, name, is_folder=name in folders)
         return text
 
     manager.manifests.change(lambda manifest, _: manifest, ignore=change)

@@ -59,3 +59,17 @@ def _changes(manager: DataManager, version: Version, found: folders.Seen) -> Cha
     wanted = {*folder_local.part_of(whole, found.globs).paths, *found.listing.paths}
     meant = whole.picked([n for n, path in enumerate(whole.paths) if path in wanted])
     return changes(meant, found.listing)
+
+
+def is_stored(manager: DataManager, role: str, version: Version) -> bool:
+    """The store holds the listing, which is what makes the version exist there; `fsck` looks at its files."""
+    from git_datamanager import encoded
+    from git_datamanager.model.layout import tree_key
+
+    store = manager.store(role)
+    if store.adapter.stat_object(tree_key(version.oid)) is not None:
+        return True
+    if any(True for _ in encoded.forms(store, version.oid)):
+        return True
+    manager.journal.lost(manager.remotes.remote(role).url, version.oid)
+    return False

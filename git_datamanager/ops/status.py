@@ -113,7 +113,7 @@ def status(
         if row.work is Work.MODIFIED and _is_ours(manager, manifest, dataset.name, seen):
             row = row._replace(work=Work.STALE)
         row = row._replace(files=_files(manager, row, folder))
-        rows.append(_asked(manager, row, failures) if remote else row)
+        rows.append(_asked(manager, dataset, row, failures) if remote else row)
     conflict = staged is None and _is_unmerged(manager)
     return Status(*manager.git.where(), rows, staged == manifest, failures, conflict)
 
@@ -169,12 +169,12 @@ def _in_head(head: Manifest, dataset: Dataset) -> Dataset | None:
     return next((d for d in head if any(v.id in ids for v in d.versions)), None)
 
 
-def _asked(manager: DataManager, row: Row, failures: list[tuple[str, DataError]]) -> Row:
+def _asked(manager: DataManager, dataset: Dataset, row: Row, failures: list[tuple[str, DataError]]) -> Row:
     """With the store's answer; where it gives none, the offline picture stays."""
     if row.version is None:
         return row
     try:
-        return row._replace(stored=_ask(manager, row.version))
+        return row._replace(stored=_ask(manager, dataset, row.version))
     except DataError as error:
         failures.append((row.name, error))
         return row
@@ -229,7 +229,11 @@ def _holds(dataset: Dataset, version: Version | None, seen: Seen) -> str | None:
     return next((v.name for v in dataset.versions if v.oid == seen.oid), None)
 
 
-def _ask(manager: DataManager, version: Version) -> bool:
+def _ask(manager: DataManager, dataset: Dataset, version: Version) -> bool:
+    if dataset.kind is Kind.TREE:
+        from git_datamanager.ops.folder_status import is_stored
+
+        return any(is_stored(manager, role, version) for role in _roles(version))
     return any(_holds_object(manager, role, version.oid, version.size) for role in _roles(version))
 
 

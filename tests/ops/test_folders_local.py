@@ -378,3 +378,54 @@ def test_rollback_and_removal(ana: Clone) -> None:
     ana.data("rm", "--cached", "images")
     assert "/images/" not in ana.read(".gitignore").decode()
     assert content(ana) == encoded(FILES)
+
+
+# where a folder is not here
+
+
+def test_a_folder_that_is_not_here_is_missing_and_ignored(ana: Clone) -> None:
+    fill(ana)
+    commit(ana)
+    ana.run("rm", "-r", "images")
+    assert row(ana)["work"] == "missing"
+    assert ana.data("status", "--exit-code", code=1).code == 1
+    checks = {c["name"]: c["result"] for c in ana.data("doctor", "--json", code=None).json()["checks"]}
+    assert checks["ignored"] == "ok"
+    assert "there is no folder images" in ana.data("add", "images", code=3).err
+    ana.data("pull")
+    assert content(ana) == encoded(FILES)
+
+
+def test_doctor_writes_the_line_of_a_folder(ana: Clone) -> None:
+    fill(ana)
+    commit(ana)
+    ana.write(".gitignore", "")
+    ana.data("doctor", "--fix", code=None)
+    assert "/images/\n" in ana.read(".gitignore").decode()
+
+
+def test_stores_are_asked_for_the_listing(world: World, ana: Clone) -> None:
+    fill(ana)
+    commit(ana)
+    listing = next((world.folder("staging") / "trees").rglob("????????????????*"))
+    remote = ana.json("status", "--remote")["datasets"][0]
+    assert (remote["stored"], remote["stage"]) == (True, "uploaded")
+    for path in listing.parent.glob(listing.name[:64] + "*"):
+        path.unlink()
+    assert ana.json("status", "--remote")["datasets"][0]["stored"] is False
+    assert row(ana)["stage"] == "pending", "what was seen is remembered"
+
+
+def test_a_path_from_where_one_stands(ana: Clone) -> None:
+    fill(ana, "data/images")
+    ana.data("add", "images", cwd="data")
+    ana.data("add", ".", cwd="data/images")
+    ana.write("data/images/top", "T")
+    for name, folder in (
+        ("data/images/", ""),
+        ("./data/images", ""),
+        ("images/", "data"),
+        (".", "data/images"),
+    ):
+        assert "data/images/top" in ana.data("status", name, cwd=folder).out
+    assert set(ana.manifest()["datasets"]) == {"data/images"}
