@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import BinaryIO
 
 from git_datamanager import encoded
-from git_datamanager.errors import Corrupt, DataError, Denied, Forbidden, ObjectMissing
+from git_datamanager.errors import Corrupt, DataError, Denied, Forbidden, ObjectMissing, PreconditionFailed
 from git_datamanager.manager import DataManager
 from git_datamanager.model.chains import DEEPEST, Route
 from git_datamanager.model.manifest import Dataset
@@ -118,6 +118,8 @@ class Bases:
         for one in encoded.forms(store, oid, below=below):
             try:
                 self.from_form(store, one, oid, size, target, depth=depth, advance=advance)
+            except PreconditionFailed:
+                first = first or ObjectMissing(f"{store.role}: {one.key} was replaced while it was read")
             except (ObjectMissing, Corrupt) as error:
                 first = first or error
             else:

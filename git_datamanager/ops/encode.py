@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from git_datamanager import fsio
 from git_datamanager.content import compress, cuts, delta
-from git_datamanager.errors import Corrupt, DataError, ObjectMissing
+from git_datamanager.errors import Corrupt, DataError, ObjectMissing, Unreachable
 from git_datamanager.manager import DataManager
 from git_datamanager.model.chains import SMALLEST
 from git_datamanager.model.layout import Encoding, cuts_key
@@ -178,14 +178,14 @@ def _stored_cuts(manager: DataManager, version: Version) -> "cuts.Cuts | None":
     """From the store that has them: an index that is wrong makes a delta that no one accepts."""
     if version.size < INDEXED:
         return None
-    for role in ("production", "staging"):
+    for role in ("production", "production", "staging", "staging"):
         try:
             with manager.store(role).adapter.read_object(cuts_key(version.oid), length=_CUTS_LIMIT) as body:
                 data = body.read()
             found = cuts.loads(data, version.size)
-        except ObjectMissing:
+        except (ObjectMissing, Corrupt, Unreachable):  # once more past what cut or damaged it on the way
             continue
-        except DataError:  # denied, unreachable, damaged: the version goes without
+        except DataError:  # denied: the version goes without
             return None
         manager.cuts.put(version.oid, data)
         return found

@@ -8,13 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO, TypeVar
 
 from git_datamanager.errors import (
-    Conflict,
     Corrupt,
     DataError,
     Denied,
     Forbidden,
     ObjectMissing,
-    PreconditionFailed,
     Unreachable,
 )
 from git_datamanager.events import Event, Kind, Tally, mover, note
@@ -93,15 +91,24 @@ class Reader:
             return False
         self._manager.progress(Event(Kind.PLAN, self.dataset.name, route.cost))
         advance = Tally(mover(self._manager.progress, self.dataset.name))
-        try:
-            self._bases.follow(self._manager.store("production"), route, target, advance)
-        except (ObjectMissing, Corrupt, PreconditionFailed, Conflict, FileNotFoundError) as error:
+        error = self._followed(route, target, advance)
+        if isinstance(error, Unreachable):  # once more past what cut it on the way: the plain bytes are more
+            error = self._followed(route, target, advance)
+        if error is not None:
             note(self._manager.progress, f"{self.dataset.name}: {error}; fetching the plain bytes")
-            advance.take_back()
-            _rewind(target)
             return False
         self.used, self.fetched = "production", route.cost
         return True
+
+    def _followed(self, route: Route, target: BinaryIO, advance: Tally) -> Exception | None:
+        """What went wrong on the way; the target is empty then."""
+        try:
+            self._bases.follow(self._manager.store("production"), route, target, advance)
+        except (DataError, FileNotFoundError) as error:
+            advance.take_back()
+            _rewind(target)
+            return error
+        return None
 
     def _from_forms(self, role: str, target: BinaryIO) -> None:
         """What no manifest tells: whatever form the store lists, in its trash too."""

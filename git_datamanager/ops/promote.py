@@ -17,14 +17,13 @@ from git_datamanager.errors import (
     ObjectMissing,
     OutcomeUnknown,
     PreconditionFailed,
+    Unreachable,
 )
 from git_datamanager.events import note
 from git_datamanager.manager import DataManager
 from git_datamanager.model.chains import SMALLEST
 from git_datamanager.model.layout import (
     TRASH,
-    cuts_key,
-    encoded_key,
     object_key,
     receipt_key,
     staging_trash_key,
@@ -35,16 +34,11 @@ from git_datamanager.model.manifest import Dataset, Kind, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.records import Receipt
 from git_datamanager.objects import ObjectStore, Verified
-from git_datamanager.ops import encode, treepublish
+from git_datamanager.ops import beside, treepublish
 from git_datamanager.ops.bases import Bases
 from git_datamanager.ops.parallel import planned
-from git_datamanager.ops.redelta import Redelta
 from git_datamanager.storage.base import ABSENT, ANYTHING, Advance, Presentation
 from git_datamanager.workspace.journal import utc_now
-
-SLIM, MUCH = 0.02, 0.7
-"""Shares of the plain bytes up to which a delta is good enough, and of a delta to which another one must
-come down to be worth a place."""
 
 
 class Live(NamedTuple):
@@ -72,12 +66,12 @@ class Promotion:
         if dataset.kind is Kind.TREE:
             return self._folder_live(dataset, version, origin, standing)
         if standing is not None and self.production.stat(version.oid, version.size) is not None:
-            return Live(standing, self._forms(version))
+            return Live(standing, beside.kept(self, version))
         checked = self._in_production(dataset, version)
         location = self.manager.remotes.remote("production").url
         self.manager.journal.saw(location, version.oid, version.size, checked.etag)
-        forms = self._forms(version)
-        self._take_cuts(version)
+        forms = beside.kept(self, version) or beside.keep_late(self, dataset, version)
+        beside.take_cuts(self, version)
         return Live(standing or self._leave_receipt(dataset, version, origin, checked), forms)
 
     def _folder_live(
@@ -88,12 +82,6 @@ class Promotion:
         done = treepublish.bring(self, dataset, version)
         receipt = standing or self._leave_receipt(dataset, version, origin, done.checked)
         return Live(receipt, done.encodings)
-
-    def _forms(self, version: Version) -> dict[str, int]:
-        """The encoded forms in production: publish alone writes there, and only what it has decoded."""
-        if version.size < SMALLEST:
-            return {}
-        return {str(form.encoding): form.size for form in encoded.forms(self.production, version.oid)}
 
     def _in_production(self, dataset: Dataset, version: Version) -> Verified:
         try:  # a copy that is there: of a run that was killed, or of a rollback
@@ -113,12 +101,12 @@ class Promotion:
             raise error
         for store, form in self._found(version):
             try:
-                self._rebuild(dataset, version, store, form)
+                self._rebuild_patiently(dataset, version, store, form)
             except (ObjectMissing, Corrupt, PreconditionFailed) as trouble:
                 error = _useless(dataset, version, form, trouble)
                 continue
             if store is self.staging:
-                self._keep(dataset, version, form)
+                beside.keep(self, dataset, version, form)
             return self.production.verify(version.oid, version.size, advance=self._pass(dataset, version))
         raise error
 
@@ -127,6 +115,17 @@ class Promotion:
         for below in ("", TRASH):
             yield from ((self.staging, f) for f in encoded.forms(self.staging, version.oid, below=below))
         yield from ((self.production, f) for f in encoded.forms(self.production, version.oid))
+
+    def _rebuild_patiently(
+        self, dataset: Dataset, version: Version, store: ObjectStore, form: encoded.Form
+    ) -> None:
+        """What is decoded on its way cannot be rewound, so no one below tries again."""
+        try:
+            self._rebuild(dataset, version, store, form)
+        except OutcomeUnknown:
+            raise
+        except (Corrupt, Unreachable):  # once more past whatever cut or damaged it on the way
+            self._rebuild(dataset, version, store, form)
 
     def _rebuild(self, dataset: Dataset, version: Version, store: ObjectStore, form: encoded.Form) -> None:
         """Nothing becomes visible in production before the SHA-256 of all bytes agrees."""
@@ -140,22 +139,6 @@ class Promotion:
                 presentation=_shown(dataset), advance=self._pass(dataset, version),
             )  # fmt: skip
 
-    def _keep(self, dataset: Dataset, version: Version, form: encoded.Form) -> None:
-        """Have the form in production, too. One that stands there and is good stays: a compacted version may
-        rest on it. A delta that was made without the base's bytes is made again with them: here both are at
-        hand, and everybody who pulls is spared the difference."""
-        again = Redelta(self.manager, dataset, self.production, self.check)
-        if again.standing(version, form.encoding) is not None:
-            return
-        base = next((v for v in dataset.versions if v.oid == form.encoding.base), None)
-        try:
-            is_fat = form.size > version.size * SLIM
-            if base and is_fat and again.make(version, base, int(form.size * MUCH)) is not None:
-                return
-        except (ObjectMissing, Corrupt) as error:
-            note(self.manager.progress, f"{dataset.name} {version.name}: its delta stays as it is ({error})")
-        self.take_over(form.key, form.etag, encoded_key(version.oid, form.encoding))
-
     def take_over(self, key: str, etag: str, target: str) -> None:
         """Take an object over from staging that nothing rests on: an encoded form, an index."""
         copied = self.production.adapter.copy_object(self.staging.adapter, key, target, source_etag=etag)
@@ -165,15 +148,6 @@ class Promotion:
         if found is not None and found.etag == etag:
             with self.staging.adapter.read_object(key, etag=etag) as body:
                 self.production.adapter.write_object(target, body, found.size)
-
-    def _take_cuts(self, version: Version) -> None:
-        """The block index that the uploader left, for later deltas."""
-        if version.size < encode.INDEXED:
-            return
-        key = cuts_key(version.oid)
-        found = self.staging.adapter.stat_object(key)
-        if found is not None and self.production.adapter.stat_object(key) is None:
-            self.take_over(key, found.etag, key)
 
     def _bring(self, dataset: Dataset, version: Version, source: ObjectStore, good: Verified) -> Verified:
         self.check()

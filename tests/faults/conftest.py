@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import seal
+from tests.faults.encoded import EVERY
 from tests.faults.scene import QUICK_GIT
 from tests.faults.sweep import Prepared, prepare
-from tests.faults.verbs import VERBS
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
                     home = seal(folder / "home", patch)
                     with (home / ".gitconfig").open("a") as file:
                         file.write(QUICK_GIT)
-                    made[name] = prepare(stack, folder, VERBS[name])
+                    made[name] = prepare(stack, folder, EVERY[name])
             return made[name]
 
         yield get

@@ -19,12 +19,13 @@ import pytest
 
 from git_datamanager import lease
 from git_datamanager.manager import DataManager
+from git_datamanager.model.chains import SMALLEST
 from git_datamanager.model.layout import object_key, trash_key
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops import add, lifecycle, parallel, setup
+from git_datamanager.ops import add, encode, lifecycle, parallel, setup
 from git_datamanager.ops.publish import publish
 from git_datamanager.ops.upload import pending_entries, upload
-from git_datamanager.storage import locate, s3copy, s3multipart, settle
+from git_datamanager.storage import locate, ranged, s3copy, s3multipart, settle
 from git_datamanager.storage.address import Address
 from git_datamanager.storage.s3 import Login, S3Store
 from git_datamanager.storage.s3request import SIZES, Sizes
@@ -87,6 +88,8 @@ def in_process(settings: Settings) -> Iterator[None]:
         patch.setitem(settle.settle.__kwdefaults__, "pauses", (0.0, 0.0))
         patch.setattr(lease, "POLL", 0.01)
         patch.setattr(parallel, "WORKERS", 1)
+        patch.setattr(encode, "INDEXED", SMALLEST)  # cuts and ranges of files that are quickly made
+        patch.setattr(ranged, "BLOCK", SMALLEST // 2)
         for module in (s3copy, s3multipart):
             patch.setattr(module, "WIDTH", 1)
         patch.setenv("GIT_DATA_TRUST", "1")
@@ -165,6 +168,10 @@ class Scene:
         """New versions of ana's, committed here only."""
         for name in names:
             self.write("ana", name, content(f"{name} v{version}", size))
+        self.commit(*names)
+
+    def commit(self, *names: str) -> None:
+        """What ana's files hold by now as new versions, committed here only."""
         add.add(self.open("ana"), [self.path("ana") / name for name in names])
         self.git("ana", "commit", "-qm", f"Add {', '.join(names)}")
 

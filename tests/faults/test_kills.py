@@ -14,10 +14,11 @@ import pytest
 
 from git_datamanager.errors import Locked
 from git_datamanager.model.layout import GC_LEASE, LEASE
+from tests.faults.encoded import EVERY
 from tests.faults.scene import KEYS, PRODUCTION, in_process
 from tests.faults.sound import end_state
 from tests.faults.sweep import Prepared, different
-from tests.faults.verbs import VERBS, attempt, give_back
+from tests.faults.verbs import attempt, give_back
 from tests.world import Clone
 
 Get = Callable[[str], Prepared]
@@ -90,7 +91,7 @@ def test_a_killed_verb_ends_right_when_run_again(prepared: Get, name: str) -> No
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("shard", range(4))
-@pytest.mark.parametrize("name", [name for name, verb in VERBS.items() if "parts" not in name])
+@pytest.mark.parametrize("name", [name for name, verb in EVERY.items() if "parts" not in name])
 def test_a_verb_killed_after_any_request_ends_right_when_run_again(
     prepared: Get, name: str, shard: int
 ) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from tests.faults.encoded import EVERY
 from tests.faults.sweep import Point, Prepared, disturb
-from tests.faults.verbs import VERBS
 from tests.storage.fakes3 import FAULTS
 
 Get = Callable[[str], Prepared]
@@ -43,7 +43,7 @@ def test_publish_holds_its_promises_whatever_request_fails(prepared: Get, shard:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in VERBS if name != "publish"])
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "publish"])
 def test_a_verb_holds_its_promises_when_one_request_fails(prepared: Get, name: str) -> None:
     """A sample; the next test has them all."""
     world = prepared(name)
@@ -52,7 +52,7 @@ def test_a_verb_holds_its_promises_when_one_request_fails(prepared: Get, name: s
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("shard", range(SHARDS))
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_verb_holds_its_promises_whatever_request_fails(prepared: Get, name: str, shard: int) -> None:
     world = prepared(name)
     swept(world, part(world, shard))
