@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from git_datamanager import encoded
 from git_datamanager.content import compress
@@ -20,7 +20,7 @@ from git_datamanager.errors import Conflict, Corrupt, DataError, DirtyFile, Obje
 from git_datamanager.events import Event, Kind, mover
 from git_datamanager.manager import DataManager
 from git_datamanager.model.chains import SMALLEST
-from git_datamanager.model.layout import IDENTITY, Encoding, encoded_key, pack_key, tree_key
+from git_datamanager.model.layout import IDENTITY, encoded_key, pack_key, tree_key
 from git_datamanager.model.manifest import Dataset, Version
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
@@ -30,17 +30,10 @@ from git_datamanager.storage.base import Stat
 from git_datamanager.workspace.folderrepack import written
 
 
-class Sent(NamedTuple):
-    """What travelled."""
+def send(manager: DataManager, dataset: Dataset, version: Version, plan: Plan) -> int:
+    """Bring what is missing to staging; returns the bytes sent.
 
-    encoding: Encoding
-    """Of the listing."""
-    size: int
-    """Bytes in all."""
-
-
-def send(manager: DataManager, dataset: Dataset, version: Version, plan: Plan) -> Sent:
-    """Bring what is missing to staging. Raises DirtyFile where the folder has other files by now and nobody
+    Raises DirtyFile where the folder has other files by now and nobody
     else has the bytes, ObjectMissing, and what the store says."""
     work = _Sender(manager, dataset, version, plan)
     try:
@@ -66,7 +59,7 @@ class _Sender:
         self._sent = 0
         self._positions = {plan.listing.digest(n): n for n in range(len(plan.listing))}
 
-    def run(self) -> Sent:
+    def run(self) -> int:
         refs = self._packed()
         self._planned(sum(ref.size for ref in refs) + sum(m.size for m in self._plan.big))
         self._each({m: partial(self._send_member, m) for m in self._plan.big})
@@ -74,11 +67,11 @@ class _Sender:
         if refs or not self._plan.has_list:
             stat = treepacks.write_list(self._staging, self._version.oid, [*self._plan.kept, *refs])
             self._sent += stat.size if stat else 0
-        encoding = self._send_listing()
+        self._send_listing()
         if not self._packs.keeps:
             for ref in refs:
                 self._packs.drop(Oid(ref.hex))
-        return Sent(encoding, self._sent)
+        return self._sent
 
     def _planned(self, size: int) -> None:
         self._manager.progress(Event(Kind.PLAN, self._dataset.name, size))
@@ -231,7 +224,7 @@ class _Sender:
             return None
         return self._manager.folders.path(self._dataset.name) / member.path
 
-    def _send_listing(self) -> Encoding:
+    def _send_listing(self) -> None:
         oid = self._version.oid
         with treeform.smallest(self._manager, self._dataset, self._version, self._plan.listing) as made:
             key = tree_key(oid) if made.encoding == IDENTITY else encoded_key(oid, made.encoding)
@@ -239,7 +232,6 @@ class _Sender:
                 stat = self._staging.adapter.write_object(key, file, made.size, sha256=made.sha256)
         self._sent += stat.size
         self._manager.journal.saw(self._location, oid, self._version.size, stat.etag, key=stat.key)
-        return made.encoding
 
 
 @contextmanager
