@@ -262,7 +262,7 @@ class World:
             manifests=SimpleNamespace(at=self.manifests.__getitem__),
             journal=_Journal(),
             cache=_Cache(dict(local)),
-            packs=SimpleNamespace(evict=lambda: []),
+            packs=SimpleNamespace(evict=list),
             partials=Partials(Path("nowhere")),
             store=stores.__getitem__,
             remotes=SimpleNamespace(remote=lambda role: SimpleNamespace(url=role)),

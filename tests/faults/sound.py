@@ -16,6 +16,8 @@ from git_datamanager.model.layout import (
     GC_LEASE,
     LEASE,
     TRASH,
+    Encoding,
+    encoded_key,
     encoding_of,
     object_key,
     object_of,
@@ -79,7 +81,11 @@ def problems(scene: Scene, *, staged: bool = True) -> Iterator[str]:
             oid = object_of(key) or object_of(key, TRASH) or object_of(key, f"{TRASH}objects/")
             if oid is not None and digest(data) != oid.hex:
                 yield f"I2: {bucket} holds other bytes under {key}"
-    yield from (f"I2: {key} in production rebuilds nothing" for key in worthless(production, staging))
+    recorded = {encoded_key(v.oid, Encoding.parse(name)) for _, v in tip.entries() for name in v.encodings}
+    forms = {key: data for key, data in production.items() if key in recorded}
+    yield from (
+        f"I2: {key} is recorded and rebuilds nothing" for key in worthless(forms, production, staging)
+    )
     yield from (f"I2: {key} in staging rebuilds nothing" for key in worthless(staging, production))
 
 

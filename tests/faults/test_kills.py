@@ -82,7 +82,9 @@ def swept(world: Prepared, numbers: Iterable[int]) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["publish", "upload", "pull", "gc", "gc --purge", "cleanup"])
+@pytest.mark.parametrize(
+    "name", ["publish", "upload", "pull", "gc", "gc --purge", "cleanup", "publish forms", "compact"]
+)
 def test_a_killed_verb_ends_right_when_run_again(prepared: Get, name: str) -> None:
     world = prepared(name)
     steps = max(1, len(world.asked) // 3)
