@@ -42,7 +42,7 @@ _SECTIONS = (
     ),
     ("Another version is here:", "git data pull", None, Work.STALE),
     ("Missing here:", "git data pull", None, Work.MISSING),
-    ("A folder, link or special file is in the way:", "move it away, then git data pull", None, Work.BLOCKED),
+    ("Something else is in the way:", "move it away, then git data pull", None, Work.BLOCKED),
 )
 
 

@@ -1,5 +1,6 @@
 """`git data pull` of a folder: all of it, or the members that globs ask for; at once or not at all."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -52,7 +53,7 @@ class Done(NamedTuple):
 def pull(manager: DataManager, manifest: Manifest, asked: Asked) -> Done:
     """Bring a folder to its place in the work tree. Raises DirtyFile naming files, ObjectMissing, Corrupt."""
     name, version, folders = asked.dataset.name, asked.version, manager.folders
-    seen = folders.look(name)
+    seen = _look(folders, name)
     globs = _globs(asked, seen)
     if seen is not None and seen.oid == version.oid and seen.globs in ((), globs):
         if not seen.globs:
@@ -95,6 +96,20 @@ def is_at_hand(manager: DataManager, dataset: Dataset, version: Version) -> bool
             return True
     listing = folder_local.kept_listing(manager, version.oid)
     return listing is not None and folder_local.is_complete(manager, listing, ())
+
+
+def _look(folders: Folders, name: str) -> Seen | None:
+    try:
+        return folders.look(name)
+    except Forbidden as error:
+        if os.path.lexists(folders.path(name)) and not folders.path(name).is_dir():
+            raise Forbidden(
+                f"{name} is a file here, and a folder in the manifest: it was left as it is",
+                hints=[
+                    shlex.join(["mv", "-n", name, f"{name}.mine"]) + "   # from the top of the repository"
+                ],
+            ) from error
+        raise
 
 
 def _globs(asked: Asked, seen: Seen | None) -> tuple[str, ...]:

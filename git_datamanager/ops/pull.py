@@ -161,7 +161,7 @@ def _puller(
         run,
         wanted.dataset.name,
         "it was left as it is" if is_folder else "the file was left as it is",
-        f"git data pull {pasteable(wanted.dataset.name)}",
+        f"git data {'status' if is_folder else 'pull'} {pasteable(wanted.dataset.name)}",
     )
 
 

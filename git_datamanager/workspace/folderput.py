@@ -93,7 +93,7 @@ def _standing(folders: Folders, name: str) -> Standing | None:
     seen = folders.look(name, calm=True)
     if seen is None:
         return None
-    raise_refused(name, seen.look, what="the folder was left as it is")
+    raise_refused(name, seen.look, what="it was left as it is")
     if seen.listing is None:
         raise DirtyFile(f"{name} changes while it is read: it was left as it is", hints=["git data status"])
     return Standing(seen.look, seen.listing)

@@ -353,6 +353,16 @@ def test_a_folder_moves_with_its_name(ana: Clone) -> None:
     assert found["files"]["changes"]["modified"] == ["top"]
 
 
+def test_a_move_that_was_killed_is_finished(ana: Clone) -> None:
+    fill(ana)
+    commit(ana)
+    ana.data("mv", "images", "pictures")
+    ana.run("mv", "pictures", "images")
+    ana.data("mv", "images", "pictures")
+    assert content(ana, "pictures") == encoded(FILES)
+    assert row(ana, "pictures")["work"] == "clean"
+
+
 def test_nothing_is_moved_over_what_is_there(ana: Clone) -> None:
     fill(ana)
     ana.data("add", "images")

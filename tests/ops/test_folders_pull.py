@@ -257,3 +257,18 @@ def test_bytes_that_nobody_has_leave_the_folder_as_it_is(world: World, ana: Clon
     assert "left as it is" in said
     assert content(ben.path / "images") == whole()
     assert not [p for p in ben.path.iterdir() if p.name.startswith(".git-data-tmp")]
+
+
+def test_something_else_in_the_way_is_left_there(ana: Clone) -> None:
+    ana.run("rm", "-r", "images")
+    ana.write("images", "mine")
+    for options in ((), ("--force",)):
+        said = ana.data("pull", "images", *options, code=4).err
+        assert "hint: mv -n images images.mine" in said
+    assert ana.read("images") == b"mine"
+    ana.run("mv", "images", "images.mine")
+    ana.data("pull")
+    (ana.path / "images/link").symlink_to("top")
+    said = ana.data("pull", "images@v1", "--force", code=None)
+    assert (ana.path / "images/link").is_symlink(), said.text
+    assert row(ana)["work"] == "modified"

@@ -151,7 +151,7 @@ def test_what_is_no_file_is_never_replaced(folders: Folders, tmp_path: Path, thi
         os.mkfifo(top / "l")
     else:
         write(top, {".git/HEAD": b""})
-    with pytest.raises(DataError, match="the folder was left as it is"):
+    with pytest.raises(DataError, match="it was left as it is"):
         put(folders, "d", NEW, [OLD], force=True)
     assert OLD.items() <= read(top).items()
     assert leftovers(tmp_path) == []
