@@ -113,12 +113,7 @@ def _open_stores(manager: DataManager, wanted: Sequence[Wanted], source: str) ->
     for item in wanted:
         try:
             version = _version(item.dataset, item.version)
-            if item.dataset.kind is DatasetKind.TREE:
-                if not _is_at_hand(manager, item, version):
-                    manager.store(roles(version, source)[0])
-            elif not (source == "auto" and manager.cache.has(version.oid)) and not _is_here(
-                manager, item, version
-            ):
+            if not _is_at_hand(manager, item.dataset, version, source):
                 manager.store(roles(version, source)[0])
         except Untrusted:
             raise
@@ -126,16 +121,16 @@ def _open_stores(manager: DataManager, wanted: Sequence[Wanted], source: str) ->
             continue  # told where the dataset itself is pulled
 
 
-def _is_at_hand(manager: DataManager, item: Wanted, version: Version) -> bool:
-    from git_datamanager.ops.folder_pull import is_at_hand
+def _is_at_hand(manager: DataManager, dataset: Dataset, version: Version, source: str) -> bool:
+    if dataset.kind is DatasetKind.TREE:
+        from git_datamanager.ops.folder_pull import is_at_hand
 
-    return is_at_hand(manager, item.dataset, version)
-
-
-def _is_here(manager: DataManager, item: Wanted, version: Version) -> bool:
-    if manager.git.top is None:
-        return False
-    return manager.work.look(item.dataset.name, stat_only=True).oid == version.oid
+        return is_at_hand(manager, dataset, version)
+    if source == "auto" and manager.cache.has(version.oid):
+        return True
+    return manager.git.top is not None and (
+        manager.work.look(dataset.name, stat_only=True).oid == version.oid
+    )
 
 
 def _size(wanted: Wanted) -> int:
