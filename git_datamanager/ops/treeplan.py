@@ -116,9 +116,9 @@ class _Planner:
         held = {one.ref: one for one in self._held(own)}
         gives = treepacks.assigned(small, [(one.ref, one.live(small)) for one in held.values()])
         kept = {ref: alive for ref, alive in gives if not self._is_better_anew(held[ref], alive)}
-        small_ones = [ref for ref in kept if not held[ref].is_own and self._is_here(kept[ref])]
-        for ref in crowded(small_ones):
-            del kept[ref]
+        many = crowded(ref for ref in kept if not held[ref].is_own)
+        if many and self._is_here(set().union(*(kept[ref] for ref in many))):
+            kept = {ref: alive for ref, alive in kept.items() if ref not in many}
         made.kept = sorted(kept)
         made.small = small.difference(*kept.values())
         made.has_list = set(made.kept) <= set(own)
