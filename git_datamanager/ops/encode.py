@@ -66,21 +66,25 @@ class Encoder:
         if asked == "identity":
             yield None
             return
-        with ExitStack() as stack:
-            file = stack.enter_context(self.source())
-            share = compress.estimate(file, size)
-            base = _base(self.manager, self.dataset, self.version, stack) if asked == "auto" else None
-            if base is None and share > SAVING:
-                yield None
-                return
-            path = stack.enter_context(self.manager.cache.new_file())
-            with ThreadPoolExecutor(1) as beside:
-                looking = beside.submit(self._inspect)
-                made = self._delta(file, base, share, path, advance) if base else None
-                if made is None and share <= SAVING:
-                    made = self._zstd(file, path, advance)
-                self._index = looking.result()
+        with ExitStack() as kept:
+            with ExitStack() as stack:  # what was read is seen to be unchanged before anything is sent
+                made = self._make(asked, stack, kept, advance)
             yield made
+
+    def _make(self, asked: str, stack: ExitStack, kept: ExitStack, advance: Advance) -> Made | None:
+        file = stack.enter_context(self.source())
+        share = compress.estimate(file, self.version.size)
+        base = _base(self.manager, self.dataset, self.version, stack) if asked == "auto" else None
+        if base is None and share > SAVING:
+            return None
+        path = kept.enter_context(self.manager.cache.new_file())
+        with ThreadPoolExecutor(1) as beside:
+            looking = beside.submit(self._inspect)
+            made = self._delta(file, base, share, path, advance) if base else None
+            if made is None and share <= SAVING:
+                made = self._zstd(file, path, advance)
+            self._index = looking.result()
+        return made
 
     def leave_cuts(self) -> bytes | None:
         """Keep the block index of a big file where a delta is to be expected; its bytes are returned."""
@@ -123,7 +127,10 @@ class Encoder:
         size, limit = self.version.size, int(self.version.size * min(SAVING, share))
         file.seek(0)
         with path.open("w+b") as out:
-            made = delta.make(file, size, self.version.oid.hex, base, out, limit=limit, advance=advance)
+            try:
+                made = delta.make(file, size, self.version.oid.hex, base, out, limit=limit, advance=advance)
+            except Corrupt:  # the base ends too early, or the file does: that is found out beside
+                return None
             return _made(Encoding("delta", Oid(base.oid)), path, out) if made is not None else None
 
     def _zstd(self, file: BinaryIO, path: Path, advance: Advance) -> Made | None:
