@@ -20,10 +20,11 @@ a logarithm of them waits for its base."""
 
 
 class Pair(NamedTuple):
-    """A version that is to do without plain bytes, and the newer one it is to build on."""
+    """A version that is to do without plain bytes, and the newer one it is to build on; without one that is
+    there yet, its own bytes compressed."""
 
     version: Version
-    base: Version
+    base: Version | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,19 @@ def pairs(dataset: Dataset) -> list[Pair]:
     """What to compact now, the newest first, so that a base is settled before what builds on it.
 
     The version with number n builds on n + 3^k, with the largest 3^k that divides n, or on the next one that
-    is there; what has no such version yet waits for it with its plain bytes, and never changes its base.
+    is there, and never changes that base. Where there is none yet it waits as zstd.
     """
     plain, newest = keeps_plain(dataset), _newest(dataset)
     by_number = {v.number: v for v in newest.values()}
     depths = {v.oid: _depth(v, newest) for v in newest.values()}
+    heights = _heights(newest)
     found = []
     for version in newest.values():
         base = _base(version.number, by_number)
-        if version.compacted or version.oid in plain or version.size < SMALLEST or base is None:
+        if version.compacted or version.oid in plain or version.size < SMALLEST:
             continue
-        depth = depths[base.oid]
-        if depth is not None and depth < DEEPEST:
+        depth = depths[base.oid] if base else -1
+        if depth is not None and heights[version.oid] + depth + 1 <= DEEPEST:
             depths[version.oid] = depth + 1
             found.append(Pair(version, base))
     return found
@@ -87,12 +89,22 @@ def _base(number: int, by_number: Mapping[int, Version]) -> Version | None:
 def _depth(version: Version, newest: Mapping[Oid, Version]) -> int | None:
     """How many deltas lead down to plain bytes, each onto a newer live version; None where they do not."""
     depth = 0
-    while version.compacted:
-        base = newest.get(_onto(version.encodings) or version.oid)
+    while version.compacted and (onto := _onto(version.encodings)):
+        base = newest.get(onto)
         if base is None or base.number <= version.number:
             return None
         version, depth = base, depth + 1
     return depth
+
+
+def _heights(newest: Mapping[Oid, Version]) -> dict[Oid, int]:
+    """How many deltas rest on each content, one on top of the other: what it builds on deepens them all."""
+    found = dict.fromkeys(newest, 0)
+    for oid, version in sorted(newest.items(), key=lambda item: item[1].number):
+        onto = _onto(version.encodings) if version.compacted else None
+        if onto in found:
+            found[onto] = max(found[onto], found[oid] + 1)
+    return found
 
 
 def _onto(encodings: Mapping[str, int]) -> Oid | None:
@@ -101,9 +113,16 @@ def _onto(encodings: Mapping[str, int]) -> Oid | None:
 
 def swollen(dataset: Dataset) -> list[Version]:
     """Compacted versions that are to have plain bytes again: the option was raised or dropped, a newer entry
-    has the same content, or what they build on is no newer live version any more."""
+    has the same content, what they build on is no newer live version any more, or a base that they waited
+    for has come: a record never leads from one form to another directly."""
     plain, newest = keeps_plain(dataset), _newest(dataset)
-    return [v for v in newest.values() if v.compacted and (v.oid in plain or _depth(v, newest) is None)]
+    by_number = {v.number: v for v in newest.values()}
+
+    def is_over(version: Version) -> bool:
+        waited = _onto(version.encodings) is None and _base(version.number, by_number) is not None
+        return version.oid in plain or waited or _depth(version, newest) is None
+
+    return [v for v in newest.values() if v.compacted and is_over(v)]
 
 
 def asked(manifest: Manifest) -> list[Dataset]:
@@ -116,8 +135,9 @@ def recorded(dataset: Dataset, kept: Kept, time: str) -> Dataset:
     plain, newest = keeps_plain(dataset), _newest(dataset)
 
     def leads_up(oid: Oid) -> bool:
-        base = newest.get(_onto(kept.deltas[oid]) or oid)
-        return base is not None and base.number > newest[oid].number
+        onto = _onto(kept.deltas[oid])
+        base = newest.get(onto) if onto else None
+        return onto is None or (base is not None and base.number > newest[oid].number)
 
     def of(version: Version) -> Version:
         if version.state is not State.PUBLISHED:

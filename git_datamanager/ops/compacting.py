@@ -65,7 +65,8 @@ def compact(promotion: Promotion, manifest: Manifest) -> Compaction:
             outcome = work.compact(pair)
             done.outcomes.append(outcome)
             if outcome.size is not None:
-                done.deltas[pair.version.oid] = {f"delta:{pair.base.oid}": outcome.size}
+                name = f"delta:{pair.base.oid}" if pair.base else "zstd"
+                done.deltas[pair.version.oid] = {name: outcome.size}
     return done
 
 

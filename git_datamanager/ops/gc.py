@@ -212,12 +212,16 @@ class _Gc:
         return done
 
     def _drop_idle(self, run: Run, plan: _Plan, done: Removal) -> None:
-        """Each chunk by a new look: what is recorded or named meanwhile stays."""
+        """Each chunk by a new look: what is recorded or named meanwhile stays. A form beside the recorded one
+        goes once that one was seen to rebuild the version."""
+        sound = dict[Oid, bool]()
         for chunk in deleting.in_chunks(plan.idle):
             roots, named = self._named()
             still = {i.key for i in rests.idle(self.store, roots.tips, named, self._limit())}
             for item in chunk:
-                if item.key in still:
+                if item.oid not in sound:
+                    sound[item.oid] = self._does_without(item, roots, done)
+                if item.key in still and sound[item.oid]:
                     run.delete(item, done)
 
     def _leave(self, record: GcRecord) -> None:

@@ -1,10 +1,11 @@
-"""Making a delta between two versions that a store holds, and proving it as it is stored."""
+"""Making a form of a version that a store holds, and proving it as it is stored."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from git_datamanager import encoded
-from git_datamanager.content import delta
+from git_datamanager.content import compress, delta
 from git_datamanager.content.snapshot import hash_file
 from git_datamanager.errors import Corrupt, ObjectMissing, PreconditionFailed
 from git_datamanager.manager import DataManager
@@ -25,13 +26,14 @@ class Redelta:
         self._check = check
         self.bases = Bases(manager, dataset, (store.role,), has_local=False)
 
-    def make(self, version: Version, base: Version, limit: int) -> encoded.Form | None:
-        """A delta in its place, rebuilt from there; None where it would be larger than `limit` bytes.
+    def make(self, version: Version, base: Version | None, limit: int) -> encoded.Form | None:
+        """A delta in its place, without a base the bytes compressed, rebuilt from there; None where it would
+        be larger than `limit` bytes.
 
         One that stands there and rebuilds the version is left: something may rest on it. Both versions are
         read by ranges. Raises Corrupt where what is stored does not rebuild the version.
         """
-        encoding = Encoding("delta", base.oid)
+        encoding = Encoding("delta", base.oid) if base else encoded.ZSTD
         standing = self.standing(version, encoding)
         if standing is not None:
             return standing
@@ -56,11 +58,12 @@ class Redelta:
             return None
         return form
 
-    def _write(self, path: Path, version: Version, base: Version, limit: int) -> int | None:
-        with (
-            self.bases.opened(version.oid) as target,
-            self.bases.opened(base.oid) as file,
-            path.open("w+b") as out,
-        ):
+    def _write(self, path: Path, version: Version, base: Version | None, limit: int) -> int | None:
+        with ExitStack() as stack:
+            target = stack.enter_context(self.bases.opened(version.oid))
+            out = stack.enter_context(path.open("w+b"))
+            if base is None:
+                return compress.compress(target, out, limit=limit)
+            file = stack.enter_context(self.bases.opened(base.oid))
             onto = delta.Base(base.oid.hex, base.size, file, None)
             return delta.make(target, version.size, version.oid.hex, onto, out, limit=limit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from git_datamanager.model import compaction
 from git_datamanager.model.layout import CUTS, OBJECTS, Encoding, content_of, encoding_of, object_of
 from git_datamanager.model.manifest import Manifest, State
 from git_datamanager.model.oid import Oid
@@ -18,7 +19,7 @@ def bases(store: ObjectStore, tips: Collection[Manifest], named: Collection[Oid]
     found, todo = set[Oid](), [o for o in named if o in recorded or o not in plain]
     while todo:
         oid = todo.pop()
-        for base in recorded.get(oid) or stored.get(oid) or ():
+        for base in recorded[oid] if oid in recorded else stored.get(oid, set[Oid]()):
             if base not in found:
                 found.add(base)
                 todo += [base] if base in recorded or base not in plain else []
@@ -47,14 +48,16 @@ def _stored(store: ObjectStore) -> Mapping[Oid, set[Oid]]:
 
 def idle(store: ObjectStore, tips: Collection[Manifest], named: Collection[Oid], before: float) -> list[Item]:
     """Forms and indexes that go without trash: of contents that nothing names, and those that no tip records
-    beside plain bytes; none that is younger than `before`."""
+    beside plain bytes or another form; none that is younger than `before`."""
     recorded = {(v.oid, name) for tip in tips for _, v in tip.entries() for name in v.encodings}
     plain = {item.oid for item in items(store, OBJECTS, object_of)}
+    small = compaction.compacted(tips)
     found = [i for prefix in ("zstd/", "delta/", CUTS) for i in items(store, prefix, content_of)]
 
     def is_idle(item: Item) -> bool:
         form = encoding_of(item.key)
         is_recorded = form is None or (form[0], str(form[1])) in recorded
-        return item.oid not in named or (item.oid in plain and not is_recorded)
+        has_more = item.oid in plain or item.oid in small
+        return item.oid not in named or (has_more and not is_recorded)
 
     return [item for item in found if item.modified < before and is_idle(item)]
