@@ -55,17 +55,17 @@ def pairs(dataset: Dataset) -> list[Pair]:
     """
     plain, newest = keeps_plain(dataset), _newest(dataset)
     by_number = {v.number: v for v in newest.values()}
-    depths = {v.oid: _depth(v, newest) for v in newest.values()}
-    heights = _heights(newest)
-    found = []
+    heights, found = _heights(newest), list[Pair]()
+    made = dict(newest)  # as it will be once these pairs are recorded
     for version in newest.values():
-        base = _base(version.number, by_number)
         if version.compacted or version.oid in plain or version.size < SMALLEST:
             continue
-        depth = depths[base.oid] if base else -1
+        base = _base(version.number, by_number)
+        depth = _depth(made[base.oid], made) if base else -1
         if depth is not None and heights[version.oid] + depth + 1 <= DEEPEST:
-            depths[version.oid] = depth + 1
             found.append(Pair(version, base))
+            name = f"delta:{base.oid}" if base else "zstd"
+            made[version.oid] = replace(version, compacted=version.created, encodings={name: 0})
     return found
 
 
