@@ -6,27 +6,15 @@ ranges; big members alone. Every member is verified; what is damaged or lies is 
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import BinaryIO
 
 from git_datamanager.content import pack
 from git_datamanager.content.packlist import PackRef
 from git_datamanager.content.tree import EMPTY, Listing, Member
-from git_datamanager.errors import (
-    Corrupt,
-    DataError,
-    Denied,
-    Forbidden,
-    ObjectMissing,
-    PreconditionFailed,
-    Unreachable,
-)
 from git_datamanager.manager import DataManager
-from git_datamanager.model.layout import object_key
 from git_datamanager.model.manifest import Dataset, State, Version
-from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops import local, treepacks
-from git_datamanager.ops.fetch import places
+from git_datamanager.ops import treepacks
+from git_datamanager.ops.treebig import TROUBLES, BigMembers, Troubles
 from git_datamanager.ops.treelisting import listing_of
 from git_datamanager.ops.treepacks import Stored
 from git_datamanager.storage.base import Advance
@@ -42,7 +30,6 @@ PIECE = 8 << 20
 """Bytes of a range; so much of each stream is in memory."""
 
 Provide = Callable[[Sequence[Member]], Iterator[tuple[bytes, bytes | Fill]]]
-_TROUBLES = (Corrupt, ObjectMissing, PreconditionFailed, Denied, Unreachable)
 _Got = Iterator[tuple[bytes, bytes]]
 
 
@@ -93,7 +80,8 @@ class _Provider:
         self._roles = roles
         self._advance = advance
         self._packs = manager.folders.packs
-        self._trouble: DataError | None = None
+        self._troubles = Troubles(dataset, version)
+        self._big = BigMembers(manager, roles, advance, self._troubles)
 
     def give(self, members: Sequence[Member]) -> Iterator[tuple[bytes, bytes | Fill]]:
         sizes = {m.digest: m.size for m in members}
@@ -105,9 +93,8 @@ class _Provider:
             left.discard(digest)
             yield digest, data
         if left:
-            raise self._nowhere(next(m for m in members if m.digest in left), len(left))
-        for member in {m.digest: m for m in members if m.size >= pack.SMALL}.values():
-            yield member.digest, partial(self._fill, member)
+            raise self._troubles.nowhere(next(m for m in members if m.digest in left), len(left))
+        yield from self._big.give({m.digest: m for m in members if m.size >= pack.SMALL}.values())
 
     def _small(self, wanted: set[bytes]) -> _Got:
         left = set(wanted)
@@ -131,8 +118,8 @@ class _Provider:
             for role in self._roles:
                 try:
                     yield treepacks.read_list(self._manager.store(role), oid, trash=trash)
-                except _TROUBLES as error:
-                    self._note(error)
+                except TROUBLES as error:
+                    self._troubles.note(error)
 
     def _from_packs(self, refs: Sequence[PackRef], wanted: set[bytes], *, trash: bool) -> _Got:
         """From these packs, role by role: what one store has damaged another may have whole."""
@@ -148,8 +135,8 @@ class _Provider:
                     for digest, data in self._members(one, future.result()):
                         left.discard(digest)
                         yield digest, data
-                except _TROUBLES as error:
-                    self._note(error)
+                except TROUBLES as error:
+                    self._troubles.note(error)
             if not left:
                 return
 
@@ -161,8 +148,8 @@ class _Provider:
         for _, future in treepacks.in_parallel(jobs):
             try:
                 found = future.result()
-            except _TROUBLES as error:
-                self._note(error)
+            except TROUBLES as error:
+                self._troubles.note(error)
                 continue
             if found is not None:
                 yield found
@@ -207,53 +194,6 @@ class _Provider:
         self._advance(len(data))
         return data
 
-    def _fill(self, member: Member, target: BinaryIO) -> None:
-        """Write a big member, verified."""
-        oid, cache = Oid(member.digest.hex()), self._manager.cache
-        if cache.has(oid):
-            try:
-                local.copier(cache.path(oid), oid, member.size)(target)
-            except (Corrupt, FileNotFoundError):
-                cache.drop(oid)  # damaged: it heals by being fetched again
-            else:
-                return
-        for role in self._roles:
-            for key in places(role, oid):
-                try:
-                    _rewind(target)
-                    self._manager.store(role).fetch(oid, member.size, target, key=key, advance=self._advance)
-                except _TROUBLES as error:
-                    self._note(error)
-                else:
-                    self._keep_in_mind(role, key, oid, member.size)
-                    return
-        raise self._nowhere(member, 1)
-
-    def _keep_in_mind(self, role: str, key: str, oid: Oid, size: int) -> None:
-        found = self._manager.store(role).stat(oid, size) if key == object_key(oid) else None
-        if found is not None:
-            self._manager.journal.saw(self._manager.remotes.remote(role).url, oid, size, found.etag)
-
-    def _note(self, error: DataError) -> None:
-        """Keep the answer that says more than "not here"; who may not list is refused what is not there."""
-        if self._trouble is None or isinstance(self._trouble, ObjectMissing | Forbidden):
-            self._trouble = error
-
-    def _nowhere(self, member: Member, count: int) -> DataError:
-        """The stores' own words, with what can be done about it."""
-        trouble = self._trouble
-        if trouble is not None and not isinstance(trouble, ObjectMissing | Corrupt | PreconditionFailed):
-            return trouble
-        name, version = self._dataset.name, self._version
-        more = f" and {count - 1} more" if count > 1 else ""
-        said = f": {trouble}" if isinstance(trouble, Corrupt) else ""
-        text = f"{name} {version.name}: no store has the bytes of its member {member.path}{more}{said}"
-        if version.state is State.PENDING:
-            hint = f"git data upload {pasteable(name)}   # in the clone where it was added"
-        else:
-            hint = "git data fsck --remote   # which objects of the store are damaged"
-        return (Corrupt if said else ObjectMissing)(text, hints=[hint])
-
 
 def _pieces(part: pack.Range) -> Iterator[pack.Range]:
     """A long range in shorter ones, between members."""
@@ -268,8 +208,3 @@ def _pieces(part: pack.Range) -> Iterator[pack.Range]:
 
 def _range(entries: Sequence[pack.Entry]) -> pack.Range:
     return pack.Range(entries[0].offset, entries[-1].offset + entries[-1].length, tuple(entries))
-
-
-def _rewind(target: BinaryIO) -> None:
-    target.seek(0)
-    target.truncate()

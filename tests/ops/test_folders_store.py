@@ -363,6 +363,18 @@ class TestPulling:
             path.rename(place)
         assert shelf.pulled("ben") == FILES
 
+    def test_members_of_middle_size_come_some_at_a_time(self, shelf: Shelf) -> None:
+        files = {f"scans/{n}.tif": noise(MIB + n % 5, 40 + n % 5) for n in range(9)}
+        shelf.change(files)
+        assert {k: v for k, v in shelf.pulled("ben").items() if k in files} == files
+        shelf.publish()
+        damage(shelf.objects("production", "objects")[0])
+        cem = shelf.world.clone("cem")
+        done = cem.data("pull", code=None)
+        assert done.code not in (0, 70)
+        assert not (cem.path / "d").exists()
+        assert list((cem.path / ".git/data/cache/tmp").glob("*")) == []
+
     def test_a_few_members_come_without_the_rest(self, shelf: Shelf) -> None:
         shelf.change({f"many/{n:03}": noise(20_000, 3000 + n) for n in range(200)})
         shelf.publish()
