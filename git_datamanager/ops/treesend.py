@@ -203,9 +203,11 @@ class _Sender:
         return self._send_fetched(member, oid, trouble)
 
     def _send_fetched(self, member: Member, oid: Oid, trouble: DataError | None) -> int:
-        """From production, where a member of an older version lies, maybe in the trash."""
+        """From the stores, where a member of an older version lies, maybe in a trash; verified, whatever a
+        store says it has."""
+        roles = ("production", "staging")
         provide = treestore.provider(
-            self._manager, self._dataset, self._version, self._plan.listing, ("production",), lambda _: None
+            self._manager, self._dataset, self._version, self._plan.listing, roles, lambda _: None
         )
         with self._manager.cache.new_file() as path:
             for _, content in provide([member]):

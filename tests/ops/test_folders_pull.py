@@ -272,3 +272,13 @@ def test_something_else_in_the_way_is_left_there(ana: Clone) -> None:
     said = ana.data("pull", "images@v1", "--force", code=None)
     assert (ana.path / "images/link").is_symlink(), said.text
     assert row(ana)["work"] == "modified"
+
+
+def test_a_change_of_a_part_whose_rest_is_only_staged_is_committed(ana: Clone, ben: Clone) -> None:
+    """The big member was never pulled here, and production does not have it yet."""
+    ben.data("pull", "images", "--", "a/*")
+    ben.write("images/a/1", "new")
+    save(ben)
+    ana.git("pull", "-q", "--rebase")
+    ana.data("pull")
+    assert content(ana.path / "images") == whole() | {"a/1": b"new"}
