@@ -1,6 +1,7 @@
 """A database of some 2 MB through 46 versions, as in a real project: bytes per version, then compaction."""
 
 import itertools
+import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,15 @@ def _compacted(scene: Scene, tool: Ours) -> dict[str, Any]:
         tool.git("data", "pull", "-q", "--version", "v1", "-o", str(tool.place / "v1.sqlite"), DATA)
     except Failed as error:
         return {"plain": before, "failed": str(error)}
-    return {"plain": before, "compacted": _bytes(scene, production)}
+    return {"plain": before, "compacted": _recorded(tool), "within the grace": _bytes(scene, production)}
+
+
+def _recorded(tool: Ours) -> int:
+    """Bytes of what the manifest says production keeps: plain ones, and forms. Other forms go after the
+    grace of 14 days, which a benchmark cannot wait for."""
+    versions = json.loads((tool.work / "manifest.json").read_text())["datasets"][DATA]["versions"]
+    plain = sum(v["size"] for v in versions if "compacted" not in v)
+    return plain + sum(size for v in versions for size in v.get("encodings", {}).values())
 
 
 def _bytes(scene: Scene, prefix: str) -> int:
