@@ -1,10 +1,12 @@
 """Two developers, a host, CI and gc in random order, with crashes: what is live can be had, at every step.
 
-hypothesis makes up the histories; everything is real but time, which passes by making all objects older.
+hypothesis makes up the histories; everything is real but time, which passes by making all objects older, and
+the size from which versions travel as deltas and are compacted, which is small here.
 """
 
 import contextlib
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -17,33 +19,55 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from git_datamanager import encoded
+from git_datamanager.encoded import ZSTD
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
+from git_datamanager.model import compaction
 from git_datamanager.model import manifest as model
-from git_datamanager.model.layout import object_key, staging_trash_key, trash_key
+from git_datamanager.model.layout import object_key, trash_key
 from git_datamanager.model.manifest import Manifest, State
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
 from git_datamanager.ops import (
     add,
+    beside,
     check_push,
     cleanup,
+    encode,
+    fetch,
     gc,
     lifecycle,
+    presence,
+    promote,
     publish,
     pull,
+    redelta,
     undelete,
     upload,
 )
 from git_datamanager.ops.deleting import Asked
 from git_datamanager.storage.wrappers import Wrapper
 from tests.conftest import seal
+from tests.faults.forms import rebuilt
 from tests.world import Clone, World, movable_world
 
 DAY = 86400
 QUIET = {"GIT_DATA_SKIP": "1"}
 NAMES = st.sampled_from(["a.bin", "b.bin", "c/d.bin"])
-CONTENTS = st.sampled_from([b"one", b"two", b"three", b"four" * 300])
+BIG = 20_000
+"""Bytes; from here up versions have encodings."""
+
+
+def big(number: int) -> bytes:
+    """Noise, alike but for a few bytes."""
+    noise = random.Random(0).randbytes(BIG + 100)
+    return noise[:9000] + b"%09d" % number + noise[9009:]
+
+
+CONTENTS = st.sampled_from(
+    [b"one", b"two", b"three", b"four" * 300, b"text " * BIG, *(big(number) for number in range(5))]
+)
 FIRST = {"a.bin": b"one", "b.bin": b"one"}
 VERBS = ["rollback", "delete", "delete", "prune", "undelete", "undelete"]
 ENDS = st.sampled_from(["push", "push", "propose", "stay"])
@@ -109,6 +133,8 @@ def founded(template_folder: Path) -> World:
 
 class Lives(RuleBasedStateMachine):
     template: World
+    longest = 1
+    """Months in a history: they take long."""
 
     @initialize()
     def begin(self) -> None:
@@ -117,10 +143,13 @@ class Lives(RuleBasedStateMachine):
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
         seal(self.folder / "home", patch)
         patch.setattr(cleanup, "SETTLED", 0)
+        for module in (beside, compaction, encode, fetch, presence, promote):
+            patch.setattr(module, "SMALLEST", BIG)
+        patch.setattr(encode, "INDEXED", BIG)
         self.world = self.template.copy(self.folder / "world")
         self.truth = {Oid.of(data): data for data in FIRST.values()}
         self.requests: list[str] = []
-        self.count = 0
+        self.count = self.months = 0
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):
@@ -139,7 +168,9 @@ class Lives(RuleBasedStateMachine):
         for _, version in self.tip().entries():
             assert version.state in (State.PUBLISHED, State.DELETED)
             if version.state is State.PUBLISHED:
-                assert self.bytes_at("production", object_key(version.oid)) == self.truth[version.oid]
+                plain = self.bytes_at("production", object_key(version.oid))
+                found = rebuilt(version.oid, self.held("production")) if version.compacted else plain
+                assert found == self.truth[version.oid]
 
     # Looking
 
@@ -174,22 +205,28 @@ class Lives(RuleBasedStateMachine):
         path = self.world.folder(role) / key
         return path.read_bytes() if path.is_file() else None
 
+    def held(self, role: str) -> dict[str, bytes]:
+        root = self.world.folder(role)
+        found = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+
     @invariant()
     def what_is_live_can_be_had(self) -> None:
+        held = self.held("production")
         for _, version in self.tip().entries():
             if version.state is State.PUBLISHED:
-                places = {self.bytes_at("production", key(version.oid)) for key in (object_key, trash_key)}
+                places = {held.get(key(version.oid)) for key in (object_key, trash_key)}
+                places |= {rebuilt(version.oid, held)} if version.compacted else set()
                 assert self.truth[version.oid] in places, f"{version.oid} is live and gone"
 
     @invariant()
     def what_is_pending_or_proposed_has_its_bytes_somewhere(self) -> None:
+        held = {role: self.held(role) for role in ("production", "staging")}
         for ref in ("main", *self.requests):
             for _, version in self.manifest_of(ref).entries():
                 if version.state is State.PENDING:
-                    key = object_key(version.oid)
-                    staged = {self.bytes_at("staging", k) for k in (key, staging_trash_key(key))}
-                    there = {self.bytes_at("production", k) for k in (key, trash_key(version.oid))}
-                    assert self.truth[version.oid] in staged | there, f"{version.oid} is pending and gone"
+                    found = rebuilt(version.oid, held["production"], held["staging"])
+                    assert found == self.truth[version.oid], f"{version.oid} is pending and gone"
 
     @invariant()
     def production_holds_no_other_bytes(self) -> None:
@@ -242,6 +279,32 @@ class Lives(RuleBasedStateMachine):
                 undelete.undelete(manager, f"{dataset.name}@{version.name}" if which % 2 else dataset.name)
         self.commit(who, uploads=True, crash=None)
         self.send(who, ends)
+
+    @rule(who=DEVELOPERS, name=NAMES, keep=st.sampled_from([1, 1, 2, None]))
+    def compact(self, who: str, name: str, keep: int | None) -> None:
+        """Plain bytes for the newest versions only, or for all of them again."""
+        self.catch_up(who)
+        with self.refused_or_done():
+            lifecycle.compact(self.manager(who), name, keep)
+        self.git(who, "commit", "-q", "-m", "compact")
+        self.push(who)
+
+    @precondition(lambda self: self.months < self.longest)
+    @rule(who=DEVELOPERS, name=NAMES, first=st.integers(0, 4), crash=CRASHES)
+    def grow_old(self, who: str, name: str, first: int, crash: tuple[int, bool] | None) -> None:
+        """What a month brings: versions, publish that compacts the older ones, gc that removes their plain
+        bytes; each once more where the first try ends early."""
+        self.months += 1
+        for number in range(first, first + 3):
+            self.ship(who, name, big(number % 5), "push")
+            self.publish(None, "commit")
+        self.compact(who, name, 1)
+        for each in (crash, None):
+            self.publish(each, "commit")
+        for each in (crash, None):
+            self.gc(each, purge=False)
+        self.time_passes(31)
+        self.gc(crash, purge=True)
 
     def send(self, who: str, ends: str) -> None:
         if ends == "push":
@@ -376,13 +439,24 @@ def test_a_gc_that_looks_at_no_branch_is_found_out(founded: World, monkeypatch: 
     """These histories can fail."""
     Lives.template = founded
     monkeypatch.setattr(gc.Roots, "take", lambda _self, _manifest: set())
-    monkeypatch.setattr(gc, "_vanished", lambda _store, _roots: set())
+    monkeypatch.setattr(gc.gcrecords, "vanished", lambda _store, _roots: set())
     monkeypatch.setattr(gc._Gc, "_aged", lambda _self, trash: (list(trash), []))
     with pytest.raises(AssertionError):
         live(examples=40, steps=25)
 
 
 @pytest.mark.nightly
-def test_whatever_happens_for_long(founded: World) -> None:
+def test_a_gc_that_believes_in_deltas_is_found_out(founded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deltas that were never made, and nobody who rebuilds anything before plain bytes go."""
     Lives.template = founded
+    monkeypatch.setattr(redelta.Redelta, "make", lambda *_: encoded.Form(ZSTD, "zstd/none", 1, ""))
+    monkeypatch.setattr(gc.compacting, "rebuilds", lambda *_: True)
+    with pytest.raises(AssertionError):
+        live(examples=30, steps=10)
+
+
+@pytest.mark.nightly
+def test_whatever_happens_for_long(founded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    Lives.template = founded
+    monkeypatch.setattr(Lives, "longest", 5)
     live(examples=150, steps=50)

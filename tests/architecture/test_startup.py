@@ -10,7 +10,10 @@ import pytest
 
 from tests.world import Clone, World, make_database
 
-HEAVY = {"boto3", "botocore", "pydantic", "pygit2", "duckdb", "filelock", "rich", "asyncio"}
+HEAVY = {
+    "boto3", "botocore", "pydantic", "pygit2", "duckdb", "filelock", "rich", "asyncio",
+    "backports.zstd", "compression.zstd", "pyfastcdc",
+}  # fmt: skip
 SCRIPT = """
 import json, sys
 sys.argv = ["git-data", *json.loads(sys.argv[1])]
