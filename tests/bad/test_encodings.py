@@ -420,6 +420,22 @@ class TestReplaced:
         assert "it stays pending" in str(error)
         assert not shop.path("production", object_key(OIDS[3])).exists()
 
+    def test_what_is_swapped_after_it_was_decoded_is_not_taken_over(self, shop: Shop) -> None:
+        manager = shop.open("ci")
+        store = manager.store("production")
+
+        class Late(Wrapper):
+            def copy_object(self, source: Any, source_key: str, key: str, **more: Any) -> Any:
+                if source_key == delta_key(3, 2):
+                    shop.put("staging", source_key, other_bytes(3, 2))
+                return super().copy_object(source, source_key, key, **more)
+
+        manager.remotes._open["production"] = ObjectStore(Late(store.adapter), "production")
+        publish.publish(manager, wait=0)
+        assert not shop.publish().failures
+        assert shop.path("production", object_key(OIDS[3])).read_bytes() == version(3)
+        assert not shop.delta("production", 3, 2).exists()
+
     def test_pull_tells_it_and_leaves_the_old_file(self, shop: Shop) -> None:
         shop.clone("ben").git("pull", "-q", "--ff-only")
         manager = self.swapping(shop, shop.open("ben"), other_bytes(3, 2))
@@ -449,8 +465,11 @@ def with_dictionary() -> bytes:
 
 
 def bomb() -> bytes:
-    """16 GiB of zeros, in frames."""
-    return zstd.packed(bytes(16 << 20), level=1) * 1024
+    """A frame of 512 MiB of zeros, then many more of 16 MiB."""
+    compressor = zstd.module().ZstdCompressor(level=1)
+    zeros = bytes(16 << 20)
+    frame = b"".join(compressor.compress(zeros) for _ in range(32)) + compressor.flush()
+    return bytes(frame) + zstd.packed(zeros, level=1) * 1024
 
 
 def wide() -> bytes:
