@@ -229,12 +229,21 @@ def flipped(target: int, base: int) -> bytes:
     return damaged(out.getvalue())
 
 
-DELTAS = [
-    endless, swollen_plan, swollen_literals, endless_length, huge, other_bytes, of_another, flipped,
-]  # fmt: skip
-named = pytest.mark.parametrize("made", [*DELTAS, lambda *_: b"", lambda *_: b"garbage" * 99], ids=[
-    *(make.__name__ for make in DELTAS), "empty", "garbage",
-])  # fmt: skip
+def empty(_target: int, _base: int) -> bytes:
+    return b""
+
+
+def garbage(_target: int, _base: int) -> bytes:
+    return b"garbage" * 99
+
+
+QUICK = [endless, other_bytes]
+SLOW = [swollen_plan, swollen_literals, endless_length, huge, of_another, flipped, empty, garbage]
+named = pytest.mark.parametrize(
+    "made",
+    [pytest.param(make, id=make.__name__) for make in QUICK]
+    + [pytest.param(make, id=make.__name__, marks=pytest.mark.slow) for make in SLOW],
+)
 
 
 @contextlib.contextmanager
@@ -300,6 +309,7 @@ class TestDeltas:
         assert shop.states()["v3"] == "published"
         assert not shop.delta("production", 3, 2).exists()
 
+    @pytest.mark.slow
     def test_a_delta_that_does_not_fit_is_sent_anew_by_the_next_upload(self, shop: Shop) -> None:
         shop.put("staging", delta_key(3, 2), flipped(3, 2))
         (sent,) = shop.upload()
@@ -314,6 +324,7 @@ class TestDeltas:
         assert "Traceback" not in done.text
 
 
+@pytest.mark.slow
 class TestBases:
     """A delta whose base is gone, or has other bytes by now."""
 
@@ -388,6 +399,7 @@ class TestBases:
         assert (shop.world.root / "ben" / "a.bin").read_bytes() == version(1)
 
 
+@pytest.mark.slow
 class TestReplaced:
     """A staged form is replaced between the look and the reading."""
 
@@ -493,6 +505,7 @@ class TestCompressed:
         assert shop.path("staging", ZSTD_KEY).exists()
         return shop
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "options", [(), ("-19", "--long=27"), ("-1", "--no-check"), ("--format=zstd", "-5")]
     )
@@ -501,6 +514,7 @@ class TestCompressed:
         assert not shop.publish().failures
         assert shop.path("production", object_key(TEXT_OID)).read_bytes() == TEXT
 
+    @pytest.mark.slow
     def test_several_frames_after_each_other_are_one_file(self, shop: Shop) -> None:
         shop.put("staging", ZSTD_KEY, zstd.packed(TEXT[:1000], level=3) + zstd.packed(TEXT[1000:], level=3))
         assert not shop.publish().failures
@@ -519,6 +533,7 @@ class TestCompressed:
         assert "a.bin" not in failures, "one bad entry blocks no other"
         assert not shop.path("production", object_key(TEXT_OID)).exists()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("made", [with_dictionary, bomb], ids=["dictionary", "bomb"])
     def test_in_production_it_is_not_needed(self, shop: Shop, made: Callable[[], bytes]) -> None:
         shop.publish()
@@ -527,6 +542,7 @@ class TestCompressed:
             assert shop.pull("a.csv").path.read_bytes() == TEXT
 
 
+@pytest.mark.slow
 class TestCuts:
     """ana has no bytes of v3 any more; what is known of it are cuts in a store."""
 
@@ -579,6 +595,7 @@ class TestCuts:
         assert shop.path("production", object_key(OIDS[4])).read_bytes() == version(4)
 
 
+@pytest.mark.slow
 class TestCompaction:
     """v1 and v2 are to do without plain bytes: v1 builds on v2, v2 on v3."""
 
@@ -667,6 +684,7 @@ class TestCompaction:
         assert "v2" in self.compacted(shop), "a record goes only once its bytes are there"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["grows", "shrinks", "changes"])
 def test_a_file_that_changes_while_a_delta_is_made_of_it(shop: Shop, what: str) -> None:
     shop.clone("ana").git("config", "data.cache", "none")
