@@ -35,6 +35,7 @@ from git_datamanager.storage.traffic import TRAFFIC
 from git_datamanager.storage.wrappers import innermost
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT = 10.0
@@ -62,18 +63,22 @@ class Login:
         """Equal ones can copy between their buckets."""
         return (self.endpoint, self.profile, self.access_key, self.secret_key, self.session_token)
 
-    def connect(self, retries: bool) -> "S3Client":  # noqa: FBT001 -- the shape Bucket asks for
+    def session(self) -> "Session":
+        """Finds the credentials, and reads the model of the service once for all its clients."""
         import boto3
-        from botocore.config import Config
 
-        by_path = self.path_style if self.path_style is not None else self.endpoint is not None
-        style: Literal["path", "auto"] = "path" if by_path else "auto"
-        session = boto3.Session(
+        return boto3.Session(
             profile_name=self.profile,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             aws_session_token=self.session_token,
         )
+
+    def connect(self, retries: bool, session: "Session") -> "S3Client":  # noqa: FBT001 -- as Bucket asks
+        from botocore.config import Config
+
+        by_path = self.path_style if self.path_style is not None else self.endpoint is not None
+        style: Literal["path", "auto"] = "path" if by_path else "auto"
         config = Config(
             signature_version="s3v4",
             connect_timeout=CONNECT_TIMEOUT,
@@ -110,10 +115,16 @@ class S3Store:
         self._url = url or "/".join(filter(None, (f"s3://{bucket}", prefix)))
         self._login = login
         self._sizes = sizes
-        self._bucket = Bucket(bucket, prefix, self._url, login.connect, self._guard)
+        self._session: Session | None = None
+        self._bucket = Bucket(bucket, prefix, self._url, self._connect, self._guard)
         self._probed: Capabilities | None = None
         self._pins: bool | None = None
         self._probing = threading.Lock()
+
+    def _connect(self, retries: bool) -> "S3Client":  # noqa: FBT001 -- the shape Bucket asks for
+        if self._session is None:
+            self._session = self._login.session()
+        return self._login.connect(retries, self._session)
 
     @property
     def url(self) -> str:

@@ -11,10 +11,10 @@ from git_datamanager.storage.s3 import Login
 class SharedLogin(Login):
     """Making a client takes 0.2 s; one for each server is enough."""
 
-    def connect(self, retries: bool) -> Any:
+    def connect(self, retries: bool, session: Any) -> Any:
         return _client(self, retries)
 
 
 @functools.cache
 def _client(login: Login, retries: bool) -> Any:
-    return Login.connect(login, retries)
+    return Login.connect(login, retries, login.session())
