@@ -56,12 +56,13 @@ class Settings:
     read_timeout: float = PATIENT
 
 
-@functools.cache
-def _client(login: Login, retries: bool) -> Any:
-    return _connect(login, retries)
-
-
+_session = functools.cache(Login.session)
 _connect = Login.connect
+
+
+@functools.cache
+def _client(login: Login, retries: bool, session: Any) -> Any:
+    return _connect(login, retries, session)
 
 
 def _factory(settings: Settings) -> locate.Factory:
@@ -82,6 +83,7 @@ def _factory(settings: Settings) -> locate.Factory:
 def in_process(settings: Settings) -> Iterator[None]:
     """Verbs of this process ask the fake without pauses, one request after the other."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Login, "session", _session)
         patch.setattr(Login, "connect", _client)  # making a client takes longer than a run
         patch.setitem(locate._FACTORIES, "s3", _factory(settings))
         patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None))

@@ -47,7 +47,7 @@ def test_publish_holds_its_promises_whatever_request_fails(prepared: Get, shard:
 def test_a_verb_holds_its_promises_when_one_request_fails(prepared: Get, name: str) -> None:
     """A sample; the next test has them all."""
     world = prepared(name)
-    swept(world, sample(world, 4 if name in ENCODED else 6))
+    swept(world, sample(world, 3 if name in ENCODED else 6))
 
 
 @pytest.mark.nightly
