@@ -10,6 +10,7 @@ import errno
 import os
 import stat as stat_module
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -36,6 +37,36 @@ def fsync_file(fd: int) -> None:
         fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
     else:
         os.fsync(fd)
+
+
+@contextmanager
+def flushing(file: BinaryIO) -> Iterator[None]:
+    """Write a large file to the device while it grows: the flush that ends it then waits for little.
+
+    The writer is not held up. Raises at the end what the device said: it says it once.
+    """
+    done, said = threading.Event(), list[OSError]()
+
+    def flush() -> None:
+        while not done.wait(0.05):
+            try:
+                os.fdatasync(file.fileno())
+            except OSError as error:
+                said.append(error)
+                return
+
+    if not hasattr(os, "fdatasync"):
+        yield
+        return
+    beside = threading.Thread(target=flush, daemon=True)
+    beside.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beside.join()
+    if said:
+        raise said[0]
 
 
 def fsync_folder(path: str | os.PathLike[str]) -> None:
