@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.nightly import BY_NIGHT
 from tests.world import World, movable_world
 
 # A busy machine is no failure: nothing is timed in tests.
@@ -24,6 +25,13 @@ settings.load_profile("project")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REMOVED = ("AWS_", "R2_", "GIT_", "S3_", "BOTO_", "XDG_", "PRE_COMMIT", "PAGER", "CLICOLOR")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(BY_NIGHT):
+            item.add_marker(pytest.mark.nightly)
 
 
 def sealed_environment(home: Path) -> dict[str, str]:

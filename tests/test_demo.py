@@ -67,7 +67,7 @@ def test_it_plays_the_whole_story_whatever_the_users_settings_are(tmp_path: Path
     assert sorted(p.name for p in home.iterdir()) == [".gitconfig"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_keep_leaves_the_clones_and_json_lists_the_steps(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     done = run("--json", "--keep", str(kept))

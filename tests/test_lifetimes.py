@@ -428,8 +428,7 @@ def live(examples: int, steps: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(2))
-def test_whatever_happens_what_is_live_can_be_had(founded: World, part: int) -> None:
+def test_whatever_happens_what_is_live_can_be_had(founded: World) -> None:
     Lives.template = founded
     live(examples=5, steps=25)
 

@@ -18,7 +18,7 @@ from git_datamanager.workspace.settings import FILE_NAME, KEYS, ROLES, without_s
 
 _TOPIC = "clone"
 CHOICES = ("data.upload", "data.autoPull", "data.hooks", "data.cache", "data.encoding")
-SIZES = ("data.cacheSize", "data.maxBlobSize")
+SIZES = ("data.cacheSize", "data.memory", "data.bandwidth", "data.maxBlobSize")
 NUMBERS = {
     "data.grace": 1,
     "data.leaseTime": 0,

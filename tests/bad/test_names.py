@@ -167,13 +167,6 @@ def test_files_of_git_and_of_the_tool_are_no_data(scene: Scene, ana: Clone, name
     still.check()
 
 
-def test_a_folder_is_refused_with_a_sentence(scene: Scene, ana: Clone):
-    ana.write("many/one.txt", "1\n")
-    still = Still(scene)
-    refused(ana.data("add", "many", code=None), 128, "many is a folder", run="git data add many/FILE")
-    still.check()
-
-
 def test_a_link_is_refused_and_its_target_left_alone(scene: Scene, ana: Clone):
     (scene.root / "secret").write_text("secret\n")
     (ana.path / "link.csv").symlink_to("../secret")

@@ -223,7 +223,7 @@ def test_any_plan_is_followed_or_refused(steps: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=5000)
+@settings(max_examples=1000)
 @given(st.data())
 def test_fuzz(data: st.DataObject) -> None:
     steps = data.draw(st.lists(st.binary(max_size=60), max_size=5))

@@ -140,7 +140,9 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n == "upload" else pytest.mark.nightly) for n in VERBS]
+)
 def test_whichever_request_fails_the_next_run_ends_right(
     worlds: Callable[[str], Prepared], name: str
 ) -> None:

@@ -82,7 +82,7 @@ def sound_within(name: str, bound: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in SMALL else pytest.mark.slow) for name in CASES]
+    "name", [pytest.param(name, marks=() if name in SMALL else pytest.mark.nightly) for name in CASES]
 )
 def test_nothing_is_lost_with_one_switch(name: str) -> None:
     sound_within(name, 1)

@@ -83,7 +83,14 @@ def swept(world: Prepared, numbers: Iterable[int]) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["publish", "upload", "pull", "gc", "gc --purge", "cleanup", "publish forms", "compact"]
+    "name",
+    [
+        *("publish", "publish forms", "compact"),
+        *(
+            pytest.param(name, marks=pytest.mark.nightly)
+            for name in ("upload", "pull", "gc", "gc --purge", "cleanup")
+        ),
+    ],
 )
 def test_a_killed_verb_ends_right_when_run_again(prepared: Get, name: str) -> None:
     world = prepared(name)

@@ -13,6 +13,9 @@ from tests.storage.fakes3 import FAULTS
 
 Get = Callable[[str], Prepared]
 SHARDS = 8
+BY_DAY = 1
+"""Of these so many outside the night."""
+OLDER = ("first publish", "publish in parts", "upload in parts", "gc --purge", "cleanup")
 
 
 def swept(world: Prepared, points: Sequence[Point]) -> None:
@@ -35,7 +38,9 @@ def sample(world: Prepared, count: int) -> list[Point]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize(
+    "shard", [pytest.param(n, marks=() if n < BY_DAY else pytest.mark.nightly) for n in range(SHARDS)]
+)
 def test_publish_holds_its_promises_whatever_request_fails(prepared: Get, shard: int) -> None:
     """Each request with every third fault, by turns; at night with all of them."""
     world = prepared("publish")
@@ -43,7 +48,14 @@ def test_publish_holds_its_promises_whatever_request_fails(prepared: Get, shard:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in EVERY if name != "publish"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.nightly if name in OLDER else ())
+        for name in EVERY
+        if name != "publish"
+    ],
+)
 def test_a_verb_holds_its_promises_when_one_request_fails(prepared: Get, name: str) -> None:
     """A sample; the next test has them all."""
     world = prepared(name)

@@ -278,6 +278,7 @@ class TestPulling:
         assert row["fetched"] < 20_000
         assert ben.read("a.bin") == versions[3]
 
+    @pytest.mark.nightly
     def test_two_versions_on_over_a_chain(self, world: World, ana: Clone) -> None:
         versions = self.history(world, ana)
         ben = world.clone("ben")
@@ -287,6 +288,7 @@ class TestPulling:
         assert row["fetched"] == planned["fetched"] < 40_000
         assert ben.read("a.bin") == versions[3]
 
+    @pytest.mark.nightly
     def test_nothing_here_fetches_the_plain_bytes(self, world: World, ana: Clone) -> None:
         versions = self.history(world, ana)
         ben = world.clone("ben")
@@ -304,6 +306,7 @@ class TestPulling:
         assert "fetching the plain bytes" in done.err
         assert ben.read("a.bin") == versions[3]
 
+    @pytest.mark.nightly
     def test_a_base_that_was_changed_falls_back_too(self, world: World, ana: Clone) -> None:
         versions = self.history(world, ana)
         ben = world.clone("ben")
@@ -374,6 +377,7 @@ class TestCompacting:
         self.all_readable(world, versions, "cem")
         assert "wrong" not in ana.data("fsck", "--remote").text
 
+    @pytest.mark.nightly
     def test_publish_leaves_it_in_the_trash(self, world: World, ana: Clone) -> None:
         self.versions(world, ana, 3)
         self.ask(world, ana)
@@ -381,6 +385,7 @@ class TestCompacting:
         world.publish(ana)
         assert len(sizes(world, "production", "objects")) == 1
 
+    @pytest.mark.nightly
     def test_a_new_version_compacts_the_one_before(self, world: World, ana: Clone) -> None:
         versions = self.versions(world, ana, 3)
         self.ask(world, ana)
@@ -390,6 +395,7 @@ class TestCompacting:
         self.gc(ana)
         self.all_readable(world, versions)
 
+    @pytest.mark.nightly
     def test_off_brings_the_plain_bytes_back(self, world: World, ana: Clone) -> None:
         versions = self.versions(world, ana, 3)
         self.ask(world, ana)
@@ -424,6 +430,7 @@ class TestCompacting:
         assert len(sizes(world, "production", "objects")) == 3
         self.all_readable(world, versions)
 
+    @pytest.mark.nightly
     def test_a_deleted_base_stays_as_long_as_it_is_needed(self, world: World, ana: Clone) -> None:
         versions = self.versions(world, ana, 3)
         self.ask(world, ana)
@@ -437,6 +444,7 @@ class TestCompacting:
         self.gc(ana)
         self.all_readable(world, [*versions, versions[0]])
 
+    @pytest.mark.nightly
     def test_an_old_clone_finds_the_forms_by_itself(self, world: World, ana: Clone) -> None:
         versions = self.versions(world, ana, 3)
         ana.git("tag", "before")

@@ -71,7 +71,7 @@ def test_one_publish_and_one_gc_at_a_time_keep_all_promises() -> None:
     assert found.is_complete and found.broken is None, found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("name", "publishers", "faults"),
     [
@@ -120,7 +120,7 @@ def test_without_the_rule_a_promise_breaks(
     assert SCENARIOS[name].search(publishers, 60_000, rule, faults=faults).broken == broken
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("rule", "faults", "broken"),
     [("purge-check", 1, "I1"), ("grace", 0, "I1"), ("gc-lease", 0, "I1"), ("rebuild", 1, "I4 undone")],

@@ -100,7 +100,7 @@ class TestAws(OnFake):
     examination = SOUND
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 class TestR2(OnFake):
     profile = "r2"
     capabilities = TestAws.capabilities
@@ -112,7 +112,7 @@ class TestR2(OnFake):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 class TestOldMinio(OnFake):
     profile = "minio-old"
     capabilities = TestAws.capabilities
@@ -254,7 +254,7 @@ class TestCopiesInParts:
         ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 class TestFaults:
     """Each one does what its name says, and tells that it did."""
 
@@ -403,7 +403,7 @@ def test_a_listing_in_pages(server: FakeS3, store: S3Store) -> None:
     assert len(server.requests("GET", "")) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_part_that_came_damaged(server: FakeS3, store: S3Store) -> None:
     server.fault(lambda r: r.query.get("partNumber") == "2", "flip", times=9)
     with pytest.raises(Corrupt):

@@ -1,0 +1,40 @@
+"""What `.ci/run` has no ten minutes for: these go into the nightly set besides their own marks.
+
+Each has brothers by day that go the same way: another profile, another harm, another verb.
+"""
+
+BY_NIGHT = (
+    "tests/faults/test_interleavings.py::test_nothing_is_lost_in_more_orders",
+    "tests/faults/test_folders.py::test_whichever_request_fails",
+    "tests/faults/test_kills.py::test_a_killed_verb_ends_right_when_run_again[compact]",
+    "tests/faults/test_kills.py::test_a_killed_publish_is_waited_for",
+    "tests/faults/test_requests.py::test_a_verb_holds_its_promises_when_one_request_fails[pull",
+    "tests/faults/test_requests.py::test_a_verb_holds_its_promises_when_one_request_fails[compact --off]",
+    "tests/faults/test_requests.py::test_a_verb_holds_its_promises_when_one_request_fails[gc --purge",
+    "tests/faults/test_requests.py::test_a_verb_holds_its_promises_when_one_request_fails[upload]",
+    "tests/ops/test_policies.py::test_each_role_measures",
+    "tests/ops/test_policies.py::test_a_reader_finds",
+    "tests/ops/test_policies.py::test_a_server_with_iam",
+    "tests/ops/test_encodings.py::TestSending::test_zstd_makes_no_delta",
+    "tests/ops/test_encodings.py::TestSending::test_a_second_upload",
+    "tests/ops/test_encodings.py::TestSending::test_a_form_that_went",
+    "tests/ops/test_encodings.py::TestSending::test_another_clone",
+    "tests/ops/test_encodings.py::TestPublishing::test_publishing_again",
+    "tests/ops/test_encodings.py::TestPublishing::test_a_damaged_form_is_refused_and_says_what_to_do[zstd]",
+    "tests/ops/test_encodings.py::TestPulling::test_a_bad_delta_falls_back_to_the_plain_bytes[gone]",
+    "tests/ops/test_encodings.py::TestCompacting::test_a_chain_that_broke",
+    "tests/ops/test_folders_store.py::TestChecking",
+    "tests/ops/test_folders_store.py::TestPulling",
+    "tests/ops/test_gc.py::TestDoubt::test_many_refs_are_gone",
+    "tests/ops/test_gc.py::test_a_ref_that_went_unmerged",
+    "tests/hooks/test_framework.py::test_merge_amend_and_rebase",
+    "tests/hooks/test_framework.py::test_native_hooks_and_the_framework_live_together",
+    "tests/bad/test_encodings.py::TestBases",
+    "tests/bad/test_encodings.py::TestReplaced",
+    "tests/workspace/test_folderput.py::test_a_failure_at_any_step",
+    "tests/workspace/test_partials.py::test_a_network_that_is_gone",
+    "tests/workspace/test_partials.py::test_a_plain_fetch_of_an_object",
+    "tests/storage/test_s3.py::TestLostAnswers::test_a_lost_deletion_that_nobody_can_check",
+    "tests/storage/test_s3.py::TestCopies::test_an_error_in_a_200",
+    "tests/storage/test_fakes3.py::test_the_probes_tell_services_apart[slow",
+)
