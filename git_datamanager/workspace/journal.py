@@ -149,9 +149,7 @@ class Journal:
 
     def seen(self, location: str, oid: Oid) -> tuple[str | None, str | None] | None:
         """Key and ETag of what was seen there; no key stands for the plain object."""
-        rows = self._read(
-            "SELECT path, etag FROM files WHERE location = ? AND oid = ?", (location, str(oid))
-        )
+        rows = self._read("SELECT path, etag FROM files WHERE location = ? AND oid = ?", (location, str(oid)))
         return (rows[0][0], rows[0][1]) if rows else None
 
     def lost(self, location: str, oid: Oid) -> None:
