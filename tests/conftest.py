@@ -19,7 +19,7 @@ from tests.world import World, movable_world
 
 # A busy machine is no failure: nothing is timed in tests.
 settings.register_profile(
-    "project", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+    "project", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("project")
 

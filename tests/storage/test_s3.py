@@ -67,7 +67,7 @@ class TestS3Store(StoreContract):
     capabilities = Capabilities(conditional_put=True, checks_sha256=False)  # moto takes wrong digests
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 class TestWithoutPrefix(StoreContract):
     capabilities = TestS3Store.capabilities
 
@@ -333,7 +333,7 @@ class TestLostAnswers:
         assert faulty.stat_object(KEY) is None
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 class TestErrors:
     @pytest.mark.parametrize(
         ("status", "code", "kind"),
