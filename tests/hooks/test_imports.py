@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_unknown_hooks_and_places_without_git_data(
 
 def test_a_killed_upload_is_taken_up_by_the_next_commit(world: World, clone: Clone) -> None:
     """kill -9 in the middle of the hook: Git does not commit, and nothing is in the way afterwards."""
-    clone.write("big.bin", b"x" * (48 << 20))
+    clone.write("big.bin", random.Random(48).randbytes(48 << 20))
     clone.data("add", "big.bin")
     process = subprocess.Popen(["git", "commit", "-qm", "big"], cwd=clone.path, start_new_session=True)
     time.sleep(0.4)
