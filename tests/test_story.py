@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forkserver
 from tests.conftest import REPOSITORY
 from tests.s3server import KEYS, s3_bucket, s3_endpoint  # noqa: F401 - fixtures
 from tests.world import Clone, World, make_database, new_world
@@ -31,7 +32,9 @@ def revisions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(params=["folders", pytest.param("s3", marks=pytest.mark.slow)])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose stores are folders, or two prefixes of a bucket on an S3 server."""
+    """A world whose stores are folders, or two prefixes of a bucket on an S3 server. What is typed is run
+    as somebody types it, from Git's dispatch on."""
+    monkeypatch.setenv(forkserver.REAL, "1")
     if request.param == "folders":
         return new_world(tmp_path / "world")
     endpoint = request.getfixturevalue("s3_endpoint")

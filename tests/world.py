@@ -8,11 +8,15 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests import forkserver
+
+_SECONDS = 300
 
 
 class CommandFailed(AssertionError):
@@ -46,19 +50,12 @@ class Clone:
         self, *args: str, code: int | None = 0, env: Mapping[str, str] | None = None, cwd: str = ""
     ) -> Done:
         """Run a program; its exit status must be `code` (None: any)."""
-        done = subprocess.run(
-            args,
-            cwd=self.path / cwd,
-            env={**os.environ, **self.env, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=300,
-        )
-        out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-        if code is not None and done.returncode != code:
-            raise CommandFailed(f"{' '.join(args)}: exit {done.returncode}, not {code}\n{out}\n{err}")
-        return Done(done.returncode, out, err)
+        changed = {**self.env, **(env or {})}
+        ended = _ended(args, self.path / cwd, changed)
+        out, err = ended.out.decode(errors="replace"), ended.err.decode(errors="replace")
+        if code is not None and ended.code != code:
+            raise CommandFailed(f"{' '.join(args)}: exit {ended.code}, not {code}\n{out}\n{err}")
+        return Done(ended.code, out, err)
 
     def git(
         self, *args: str, code: int | None = 0, env: Mapping[str, str] | None = None, cwd: str = ""
@@ -95,6 +92,22 @@ class Clone:
     def states(self, name: str) -> dict[str, str]:
         """Version → state."""
         return {v["version"]: v["state"] for v in self.versions(name)}
+
+
+def _ended(args: Sequence[str], folder: Path, changed: Mapping[str, str]) -> forkserver.Ended:
+    env = {**os.environ, **changed}
+    if forkserver.usable(args, changed):
+        return forkserver.run(args, folder, env, seconds=_SECONDS)
+    done = subprocess.run(
+        args,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=_SECONDS,
+    )
+    return forkserver.Ended(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass
