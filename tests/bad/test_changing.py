@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,16 +31,16 @@ def while_reading(scene: Scene, name: str, act: Callable[[Path], None], *words: 
             "-e", "inject=read:delay_enter=1500000:when=3")  # fmt: skip
     running = start(scene.ana, *words, prefix=slow)
     until = time.monotonic() + 30
-    while not _offset(path) > 0:
+    while not _offset(path, running.process.pid) > 0:
         assert running.process.poll() is None, running.end().text
         assert time.monotonic() < until
     act(path)
     return running.end()
 
 
-def _offset(path: Path) -> int:
-    """How far some process has read this file."""
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
+def _offset(path: Path, top: int) -> int:
+    """How far `top`, or a process below it, has read this file."""
+    for link in (link for pid in _family(top) for link in Path(f"/proc/{pid}/fd").glob("*")):
         try:
             if link.readlink() == path:
                 info = (link.parent.parent / "fdinfo" / link.name).read_text()
@@ -48,6 +48,15 @@ def _offset(path: Path) -> int:
         except OSError:
             continue
     return 0
+
+
+def _family(top: int) -> Iterator[int]:
+    """A process and all below it: to look through everybody's takes longer than the reader waits."""
+    yield top
+    for children in Path(f"/proc/{top}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in children.read_text().split():
+                yield from _family(int(child))
 
 
 def overwrite(path: Path) -> None:
