@@ -6,15 +6,12 @@ died is no owner. A record, no condition: where it cannot be written uploads beg
 
 import os
 import socket
-import sqlite3
-import threading
 import time
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from git_datamanager import fsio
 from git_datamanager.storage.base import Begun
+from git_datamanager.workspace.sqlitecache import SqliteCache
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS uploads (
@@ -32,15 +29,14 @@ class UploadBook:
     """The ResumeBook of one clone."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
-        self._lock = threading.Lock()
+        self._cache = SqliteCache(file, _SCHEMA, flushed=True)
 
     def take(self, location: str, key: str, size: int, sha256: str) -> Begun | None:
-        rows = self._run(
+        rows = self._cache.run(
             "SELECT upload_id, part_size, nonce, has_digests, owner, touched FROM uploads"
             " WHERE location = ? AND key = ? AND size = ? AND sha256 = ? ORDER BY touched DESC",
-            (location, key, size, sha256),
-        )
+            location, key, size, sha256,
+        )  # fmt: skip
         for upload_id, part_size, nonce, has_digests, owner, touched in rows:
             if not _is_at_work(owner, touched) and self._claim(upload_id, owner):
                 return Begun(upload_id, part_size, nonce, bool(has_digests))
@@ -49,48 +45,27 @@ class UploadBook:
     def _claim(self, upload_id: str, owner: str) -> bool:
         """Take it over, unless somebody else just did."""
         return bool(
-            self._run(
+            self._cache.run(
                 "UPDATE uploads SET owner = ?, touched = ? WHERE upload_id = ? AND owner = ? RETURNING 1",
-                (_me(), _now(), upload_id, owner),
+                _me(), _now(), upload_id, owner,
             )
-        )
+        )  # fmt: skip
 
     def begin(self, location: str, key: str, size: int, sha256: str, begun: Begun) -> None:
-        self._run("DELETE FROM uploads WHERE touched < ?", (_now() - _KEPT,))
-        self._run(
+        self._cache.run("DELETE FROM uploads WHERE touched < ?", _now() - _KEPT)
+        self._cache.run(
             "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                begun.upload_id, location, key, size, sha256,
-                begun.part_size, begun.nonce, int(begun.has_digests), _me(), _now(),
-            ),
+            begun.upload_id, location, key, size, sha256,
+            begun.part_size, begun.nonce, int(begun.has_digests), _me(), _now(),
         )  # fmt: skip
 
     def leave(self, begun: Begun) -> None:
-        self._run("UPDATE uploads SET owner = '', touched = ? WHERE upload_id = ?", (_now(), begun.upload_id))
+        self._cache.run(
+            "UPDATE uploads SET owner = '', touched = ? WHERE upload_id = ?", _now(), begun.upload_id
+        )
 
     def end(self, begun: Begun) -> None:
-        self._run("DELETE FROM uploads WHERE upload_id = ?", (begun.upload_id,))
-
-    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._lock:
-            if self._database is None:
-                return []
-            try:
-                return self._database.execute(statement, values).fetchall()
-            except sqlite3.Error:
-                # Without a record nothing is gone on with: everything is sent again instead.
-                return []
-
-    @cached_property
-    def _database(self) -> sqlite3.Connection | None:
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False, timeout=10)
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute(_SCHEMA)
-        except (sqlite3.Error, OSError):
-            return None
-        return database
+        self._cache.run("DELETE FROM uploads WHERE upload_id = ?", begun.upload_id)
 
 
 def _me() -> str:

@@ -6,16 +6,13 @@ rule holds: a file touched in the very instant of its recording is hashed again.
 costs one hash per file.
 """
 
-import contextlib
 import os
-import sqlite3
-import threading
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from git_datamanager.model.oid import Oid
 from git_datamanager.workspace.place import Stamp
+from git_datamanager.workspace.sqlitecache import SqliteCache
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS materialised (
@@ -40,12 +37,12 @@ class StateCache:
     """Where it cannot be written (a read-only mount, GIT_OPTIONAL_LOCKS=0) everything is hashed anew."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
-        self._lock = threading.Lock()
+        read_only = os.environ.get("GIT_OPTIONAL_LOCKS") == "0"
+        self._cache = SqliteCache(file, _SCHEMA, read_only=read_only)
 
     def get(self, name: str) -> Known | None:
-        rows = self._run(
-            "SELECT vouched, oid, own, signature, recorded FROM materialised WHERE name = ?", (name,)
+        rows = self._cache.run(
+            "SELECT vouched, oid, own, signature, recorded FROM materialised WHERE name = ?", name
         )
         if not rows:
             return None
@@ -58,57 +55,21 @@ class StateCache:
         `vouch`: git data itself put these bytes there or made them a version; else what it last
         vouched for stays on record.
         """
-        self._run(
+        self._cache.run(
             "INSERT INTO materialised VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
             " vouched = coalesce(?2, vouched), oid = ?3, own = ?4, signature = ?5, recorded = ?6",
-            (name, str(oid) if vouch else None, str(oid), own, stamp.text, stamp.taken),
-        )
+            name, str(oid) if vouch else None, str(oid), own, stamp.text, stamp.taken,
+        )  # fmt: skip
 
     def vouch(self, name: str, oid: Oid) -> None:
         """Keep what was recorded, and note that git data stands for these bytes."""
-        self._run("UPDATE materialised SET vouched = ? WHERE name = ?", (str(oid), name))
+        self._cache.run("UPDATE materialised SET vouched = ? WHERE name = ?", str(oid), name)
 
     def forget(self, name: str) -> None:
-        self._run("DELETE FROM materialised WHERE name = ?", (name,))
+        self._cache.run("DELETE FROM materialised WHERE name = ?", name)
 
     def names(self) -> set[str]:
-        return {row[0] for row in self._run("SELECT name FROM materialised", ())}
-
-    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._lock:
-            if self._database is None:
-                return []
-            try:
-                return self._database.execute(statement, values).fetchall()
-            except sqlite3.Error:
-                # A cache that fails is a cache without entries: files are hashed instead.
-                return []
-
-    @cached_property
-    def _database(self) -> sqlite3.Connection | None:
-        if os.environ.get("GIT_OPTIONAL_LOCKS") == "0":
-            return self._connect("ro") if self._file.exists() else None
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            return self._connect("rwc")
-        except (sqlite3.DatabaseError, OSError):
-            with contextlib.suppress(OSError):
-                self._file.unlink(missing_ok=True)  # damaged: begin anew
-                return self._connect("rwc")
-        return None
-
-    def _connect(self, mode: str) -> sqlite3.Connection | None:
-        try:
-            database = sqlite3.connect(
-                f"{self._file.absolute().as_uri()}?mode={mode}",
-                uri=True, isolation_level=None, check_same_thread=False, timeout=10,
-            )  # fmt: skip
-            if mode != "ro":
-                database.execute("PRAGMA synchronous = OFF")
-                database.execute(_SCHEMA)
-        except sqlite3.OperationalError:
-            return None  # a read-only file system
-        return database
+        return {row[0] for row in self._cache.run("SELECT name FROM materialised")}
 
 
 def is_unchanged(known: Known, stamp: Stamp) -> bool:
