@@ -5,12 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from git_datamanager.content import pack, tree
+from git_datamanager.content.snapshot import hash_file
 from git_datamanager.content.tree import EMPTY, Listing, Member
 from git_datamanager.content.treediff import same
 from git_datamanager.errors import Corrupt, NotFound
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest
 from git_datamanager.model.members import check_members
+from git_datamanager.model.oid import EMPTY as NOTHING
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops import local
 from git_datamanager.workspace.folderbuild import Provide
@@ -23,16 +25,17 @@ _VERSIONS = 8
 
 
 def kept_listing(manager: DataManager, oid: Oid) -> Listing | None:
-    """The listing of a version, if this clone kept it; a damaged one is dropped."""
+    """The listing of a version, if this clone has it. A damaged one is dropped; bytes that are right and no
+    listing stay: a manifest that calls a file a folder may not cost the only copy of it."""
+    if oid == NOTHING:
+        return tree.loads(b"", check=check_members)
     try:
         with manager.cache.open(oid) as file:
-            data = file.read()
-        if Oid.of(data) == oid:
-            return tree.loads(data, check=check_members)
-    except FileNotFoundError:
+            if hash_file(file)[0] == oid.hex:
+                file.seek(0)
+                return tree.load(file, check=check_members)
+    except (FileNotFoundError, Corrupt):
         return None
-    except Corrupt:
-        pass  # under this digest, and no listing
     manager.cache.drop(oid)
     return None
 

@@ -6,7 +6,6 @@ what the next version's listing is a delta from.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from git_datamanager import encoded
@@ -36,8 +35,9 @@ from git_datamanager.model.layout import (
 from git_datamanager.model.manifest import Dataset, State, Version
 from git_datamanager.model.members import check_members
 from git_datamanager.model.names import pasteable
-from git_datamanager.model.oid import EMPTY, Oid
+from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
+from git_datamanager.ops.folder_local import kept_listing
 
 HEADER = 96
 """Bytes in which a delta, and a zstd frame in fewer, says how much it holds."""
@@ -54,7 +54,7 @@ class Found(NamedTuple):
 def listing_of(manager: DataManager, dataset: Dataset, version: Version, roles: Sequence[str]) -> Listing:
     """The members of a version. Raises ObjectMissing where no store of `roles` has its listing, Corrupt
     where what they have is no valid one, Denied, Unreachable."""
-    made = kept(manager, version.oid)
+    made = kept_listing(manager, version.oid)
     if made is None:
         try:
             made = fetched(manager, version.oid, roles, version.encodings)
@@ -74,25 +74,6 @@ def _explained(dataset: Dataset, version: Version, error: DataError) -> DataErro
     else:
         hint = "git data fsck --remote   # which objects of the store are damaged"
     return type(error)(f"{dataset.name} {version.name}: {error}", hints=[hint])
-
-
-def kept(manager: DataManager, oid: Oid) -> Listing | None:
-    """The listing that this clone has; a damaged one is dropped."""
-    if oid == EMPTY:
-        return tree.loads(b"", check=check_members)
-    with suppress(FileNotFoundError):
-        try:
-            with manager.cache.open(oid) as file:
-                return _loaded(file, oid)
-        except Corrupt:
-            if not _holds(manager.cache.path(oid), oid):
-                manager.cache.drop(oid)
-    return None
-
-
-def _holds(path: Path, oid: Oid) -> bool:
-    with path.open("rb") as file:
-        return hash_file(file)[0] == oid.hex
 
 
 def _loaded(file: BinaryIO, oid: Oid) -> Listing:

@@ -13,7 +13,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import TREES, tree_of
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import treelisting, treepacks
+from git_datamanager.ops import folder_local, treelisting, treepacks
 from git_datamanager.ops.roots import Roots
 
 
@@ -60,7 +60,7 @@ class Reach:
 def reached(manager: DataManager, oid: Oid, roles: Sequence[str]) -> set[Oid]:
     """The packs that a folder's list names, and its members that are stored alone; what lies in a trash
     counts. Raises ObjectMissing, Corrupt."""
-    listing = treelisting.kept(manager, oid)
+    listing = folder_local.kept_listing(manager, oid)
     if listing is None:
         listing = treelisting.fetched(manager, oid, roles)
     found = {Oid(m.digest.hex()) for m in listing if m.size >= pack.SMALL}

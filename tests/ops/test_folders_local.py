@@ -1,5 +1,6 @@
 """Folders as datasets: `git data add DIR` and what follows from it, as somebody types it."""
 
+import json
 import os
 import sqlite3
 import threading
@@ -439,3 +440,21 @@ def test_a_path_from_where_one_stands(ana: Clone) -> None:
     ):
         assert "data/images/top" in ana.data("status", name, cwd=folder).out
     assert set(ana.manifest()["datasets"]) == {"data/images"}
+
+
+@pytest.mark.parametrize("command", [["status"], ["pull", "images"], ["add", "images"]])
+def test_a_manifest_that_calls_a_file_a_folder_does_not_cost_its_only_copy(
+    ana: Clone, command: list[str]
+) -> None:
+    """Its bytes are right, whatever else they are: they stay in the cache."""
+    ana.write("images", "no listing")
+    added = ana.json("add", "images")["datasets"][0]
+    (ana.path / "images").unlink()
+    manifest = ana.manifest()
+    manifest["datasets"]["images"]["kind"] = "tree"
+    ana.write("manifest.json", json.dumps(manifest))
+    ana.write("images/a", "1")
+    ana.data(*command, code=None)
+    digest = added["oid"].removeprefix("sha256:")
+    kept = [path for path in (ana.path / ".git/data/cache").rglob(digest) if path.is_file()]
+    assert [path.read_text() for path in kept] == ["no listing"]
