@@ -127,6 +127,12 @@ class Dataset:
         known = ", ".join(v.name for v in self.versions[:8]) or "none"
         raise UnknownVersion(f"{self.name} has no version {text[:40]!r}; it has {known}")
 
+    def older(self, version: Version) -> list[Version]:
+        """Live versions below this one with other bytes: its parent first, then the nearest."""
+        place = next((n for n, v in enumerate(self.versions) if v.id == version.id), -1)
+        below = [v for v in self.versions[place + 1 :] if v.state.is_live and v.oid != version.oid]
+        return sorted(below, key=lambda v: v.id != version.parent)
+
     @property
     def _quoted(self) -> str:
         """For a hint that people paste into a shell."""

@@ -161,24 +161,17 @@ def _is_indexed(file: BinaryIO, size: int) -> bool:
 
 def _base(manager: DataManager, dataset: Dataset, version: Version, stack: ExitStack) -> delta.Base | None:
     """The nearest older version whose bytes are here; else the nearest one with cuts."""
-    older = _older(dataset, version)
-    for one in older:
+    below = dataset.older(version)
+    for one in below:
         opener = local.source(manager, dataset.name, one.oid)
         if opener is not None:
             found = manager.cuts.get(one.oid, one.size)
             return delta.Base(one.oid.hex, one.size, stack.enter_context(opener()), found)
-    for one in older[:2]:
+    for one in below[:2]:
         index = manager.cuts.get(one.oid, one.size) or _stored_cuts(manager, one)
         if index is not None:
             return delta.Base(one.oid.hex, one.size, None, index)
     return None
-
-
-def _older(dataset: Dataset, version: Version) -> list[Version]:
-    """Live versions below this one, that which it was made from first."""
-    place = next((n for n, v in enumerate(dataset.versions) if v.id == version.id), -1)
-    below = [v for v in dataset.versions[place + 1 :] if v.state.is_live and v.oid != version.oid]
-    return sorted(below, key=lambda v: v.id != version.parent)
 
 
 def _stored_cuts(manager: DataManager, version: Version) -> "cuts.Cuts | None":

@@ -11,7 +11,7 @@ from git_datamanager.encoded import ZSTD
 from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import IDENTITY, Encoding
 from git_datamanager.model.manifest import Dataset, Version
-from git_datamanager.ops import encode, treeplan
+from git_datamanager.ops import encode
 from git_datamanager.ops.encode import Made
 
 SMALL = 4 << 10
@@ -68,7 +68,7 @@ def _delta(
     limit: int,
 ) -> Encoding | None:
     cache = manager.cache
-    base = next((v.oid for v in treeplan.older(dataset, version) if cache.has(v.oid)), None)
+    base = next((v.oid for v in dataset.older(version) if cache.has(v.oid)), None)
     if base is None:
         return None
     with path.open("rb") as file, cache.open(base) as old, out.open("w+b") as target:

@@ -81,13 +81,6 @@ def plan(manager: DataManager, dataset: Dataset, version: Version) -> Plan:
     return _Planner(manager, dataset, version).plan()
 
 
-def older(dataset: Dataset, version: Version) -> list[Version]:
-    """Live versions below this one, that which it was made from first."""
-    place = next((n for n, v in enumerate(dataset.versions) if v.id == version.id), -1)
-    below = [v for v in dataset.versions[place + 1 :] if v.state.is_live and v.oid != version.oid]
-    return sorted(below, key=lambda v: v.id != version.parent)
-
-
 class _Planner:
     def __init__(self, manager: DataManager, dataset: Dataset, version: Version) -> None:
         self._manager = manager
@@ -96,7 +89,7 @@ class _Planner:
         self._packs = manager.folders.packs
         self._staging = manager.store("staging")
         self._location = manager.remotes.remote("staging").url
-        self._older = older(dataset, version)[:OLDER]
+        self._older = dataset.older(version)[:OLDER]
 
     def plan(self) -> Plan:
         listing = treelisting.listing_of(

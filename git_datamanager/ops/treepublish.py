@@ -114,7 +114,7 @@ class _Bringer:
                 raise self._pending(error, f"its member {member.path}: {error}") from error
 
     def _published_members(self) -> Iterator[Member]:
-        for version in treeplan.older(self._dataset, self._version)[: treeplan.OLDER]:
+        for version in self._dataset.older(self._version)[: treeplan.OLDER]:
             if version.state is State.PUBLISHED:
                 yield from treelisting.listing_of(self._manager, self._dataset, version, ("production",))
 
@@ -161,13 +161,13 @@ class _Bringer:
 
     def _vouched(self) -> set[PackRef]:
         """Packs that an earlier run has verified: lists in production are made of those alone."""
-        below = treeplan.older(self._dataset, self._version)[: treeplan.OLDER]
+        below = self._dataset.older(self._version)[: treeplan.OLDER]
         published = [v.oid for v in below if v.state is State.PUBLISHED]
         return {ref for oid in (self._version.oid, *published) for ref in self._list(self._production, oid)}
 
     def _claims(self) -> Iterator[list[PackRef]]:
         """Packs that somebody says hold members: first what its uploader chose, then all others."""
-        below = [v.oid for v in treeplan.older(self._dataset, self._version)[: treeplan.OLDER]]
+        below = [v.oid for v in self._dataset.older(self._version)[: treeplan.OLDER]]
         for oid in (self._version.oid, *below):
             for store in (self._staging, self._production):
                 yield self._list(store, oid, trash=True)
