@@ -22,3 +22,6 @@ def explained(work: Callable[[], T], name: str, unchanged: str, *hints: str) -> 
         error.message = message
         error.hints = error.hints or hints
         raise
+    except OSError as error:  # a full disk does not say what it was that did not fit
+        error.filename = error.filename or name
+        raise

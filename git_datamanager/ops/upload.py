@@ -22,7 +22,7 @@ from git_datamanager.errors import (
     Unreachable,
     raise_failures,
 )
-from git_datamanager.events import Event, Kind, mover
+from git_datamanager.events import Event, Kind, mover, note
 from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
 from git_datamanager.model.layout import IDENTITY, Encoding, cuts_key
@@ -260,10 +260,21 @@ def _send_from(
         else:
             sent = encoded.put(staging, version.oid, made.encoding, made.path, made.sha256, advance=advance)
             manager.journal.saw(location, version.oid, version.size, sent.etag, key=sent.key)
-    index = encoder.leave_cuts()
-    if index is not None:
-        staging.adapter.write_object(cuts_key(version.oid), BytesIO(index), len(index))
+    _send_cuts(manager, staging, dataset, version, encoder.leave_cuts())
     return Uploaded(dataset.name, version, Outcome.UPLOADED, made.encoding if made else IDENTITY, size)
+
+
+def _send_cuts(
+    manager: DataManager, staging: ObjectStore, dataset: Dataset, version: Version, index: bytes | None
+) -> None:
+    """They only make later versions smaller: the bytes are staged, whatever becomes of these."""
+    if index is None:
+        return
+    try:
+        staging.adapter.write_object(cuts_key(version.oid), BytesIO(index), len(index))
+    except DataError as error:
+        note(manager.progress, f"{dataset.name}: its block index was not sent, so a new version may be "
+                               f"sent whole ({error})")  # fmt: skip
 
 
 def _is_intact(source: _Source, oid: Oid, advance: Callable[[int], None]) -> bool:

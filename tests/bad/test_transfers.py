@@ -281,6 +281,7 @@ class TestFullDisk:
         done = silent(narrow(ben, "pull", limit=24 * MIB))
         assert done.code == 128
         assert re.search("too large|no space", done.err, re.IGNORECASE), done.err
+        assert "(big.bin)" in done.err
         assert "what was there was left as it is" in done.err
         assert ben.read("big.bin") == version(1)
         clean(ben)

@@ -184,6 +184,18 @@ class TestSending:
         world.publish(ana)
         assert len(objects(world, "production", "cuts")) == 1
 
+    def test_a_store_that_takes_no_cuts_takes_the_version(self, world: World, ana: Clone) -> None:
+        ana.git("config", "data.upload", "manual")
+        ana.write("a.sqlite", b"SQLite format 3\0" + (4096).to_bytes(2, "big") + noise(9 * MIB - 18))
+        ana.data("add", "a.sqlite")
+        staging = world.folder("staging")
+        staging.mkdir(parents=True, exist_ok=True)
+        (staging / "cuts").write_text("in the way")
+        done = ana.data("upload")
+        assert "a.sqlite: its block index was not sent" in done.err
+        assert len(objects(world, "staging", "objects")) == 1
+        ana.commit("v1")
+
     def test_without_the_base_its_cuts_make_the_delta(self, world: World, ana: Clone) -> None:
         page = 4096
         head = b"SQLite format 3\0" + page.to_bytes(2, "big")
