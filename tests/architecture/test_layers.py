@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
     {"errors"},
     {"events", "fsio"},
     {"model", "content", "storage"},
-    {"objects", "documents"},
+    {"objects", "documents", "tables"},
     {"lease", "encoded"},
     {"workspace"},
     {"manager"},
@@ -34,6 +34,8 @@ WALLS = {
     "click": {"cli"},
     "rich": {"cli"},
     "pydantic": {"model"},
+    "duckdb": {"tables"},
+    "pyarrow": {"tables"},
 }
 
 

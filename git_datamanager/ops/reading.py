@@ -1,0 +1,97 @@
+"""Files with the bytes of versions, to be looked into and never written to: docs/design/tables.md."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from git_datamanager.content import snapshot
+from git_datamanager.errors import DataError, NotFound
+from git_datamanager.manager import DataManager
+from git_datamanager.model.manifest import Dataset, Version
+from git_datamanager.model.names import pasteable
+from git_datamanager.ops.fetch import Reader
+
+Entry = tuple[Dataset, Version]
+MayFetch = Callable[[Sequence[Entry]], bool]
+"""Asked once for all that is not here; True: fetch it."""
+
+
+class NotHere(DataError):
+    """Bytes that a question needs, and that this clone does not have."""
+
+
+def never(_wanted: Sequence[Entry]) -> bool:
+    return False
+
+
+def always(_wanted: Sequence[Entry]) -> bool:
+    return True
+
+
+def is_here(manager: DataManager, dataset: Dataset, version: Version) -> bool:
+    """This clone has the bytes, in its cache or as the clean working file."""
+    if manager.cache.has(version.oid):
+        return True
+    return manager.git.top is not None and manager.work.own_bytes(dataset.name, version.oid) is not None
+
+
+def bring(manager: DataManager, entries: Sequence[Entry], may_fetch: MayFetch) -> None:
+    """Fetch into the cache what is not here, after asking. Raises NotHere, and what the stores say."""
+    absent = [(d, v) for d, v in entries if not is_here(manager, d, v)]
+    if not absent:
+        return
+    if not may_fetch(absent):
+        raise not_here(absent)
+    for dataset, version in absent:
+        with manager.cache.new_file() as path:
+            with path.open("w+b") as file:
+                Reader(manager, dataset, version, "auto").fill(file)
+            manager.cache.adopt(path, version.oid)
+
+
+def not_here(absent: Sequence[Entry]) -> NotHere:
+    """What would have to be fetched, and how."""
+    named = ", ".join(f"{d.name} {v.name}" for d, v in absent[:5])
+    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+    size = sum(v.size for _, v in absent)
+    dataset = absent[0][0]
+    return NotHere(
+        f"{named}{more} {'is' if len(absent) == 1 else 'are'} not in this clone ({size} bytes)",
+        hints=[
+            f"git -c data.diff.fetch=always data diff {pasteable(dataset.name)}   # fetches what it needs"
+        ],
+    )
+
+
+@contextmanager
+def version_file(manager: DataManager, dataset: Dataset, version: Version) -> Iterator[Path]:
+    """A file that holds the bytes of a version that is here. Raises NotHere, Conflict where the working
+    file changes meanwhile."""
+    if manager.cache.has(version.oid):
+        yield manager.cache.path(version.oid)
+        return
+    path = manager.work.own_bytes(dataset.name, version.oid) if manager.git.top else None
+    if path is None:
+        raise not_here([(dataset, version)])
+    with snapshot.reading(path):
+        yield path
+
+
+@contextmanager
+def work_file(manager: DataManager, dataset: Dataset) -> Iterator[Path]:
+    """The working file as it is now; of a database in use a consistent copy. Raises NotFound where there is
+    none, Conflict where it changes meanwhile."""
+    path = manager.work.path(dataset.name)
+    if not path.is_file():
+        raise NotFound(
+            f"{dataset.name} is not in the work tree", hints=[f"git data pull {pasteable(dataset.name)}"]
+        )
+    if snapshot.is_sqlite(path) and snapshot.live_logs(path):
+        with tempfile.TemporaryDirectory(prefix="git-data-tables-") as folder:
+            copy = Path(folder) / "captured.sqlite"
+            snapshot.capture(path, copy)
+            yield copy
+        return
+    with snapshot.reading(path):
+        yield path

@@ -1,0 +1,54 @@
+"""What a comparison asks of an engine: docs/design/tables.md."""
+
+from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
+from typing import Protocol
+
+from git_datamanager.tables.result import Row
+from git_datamanager.tables.rowdiff import Dialect
+from git_datamanager.tables.schema import Schema, Table
+from git_datamanager.tables.values import Cell
+
+
+class Side(IntEnum):
+    BEFORE = 0
+    AFTER = 1
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Engine(Protocol):
+    """Two sources opened side by side, to be read and never written."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def schema(self, side: Side) -> Schema:
+        """Raises Corrupt where the file cannot be read as what it seems to be."""
+        ...
+
+    def relation(self, side: Side, table: Table) -> str:
+        """The table as it stands in FROM."""
+        ...
+
+    def is_unique(self, table: Table, key: Sequence[str]) -> bool:
+        """The engine itself holds that no two rows have one key, and none has NULL in it."""
+        ...
+
+    def partners(self, before: Table, after: Table) -> Callable[[str, str], str] | None:
+        """A condition that pairs each row with at most one of the other side, whatever it holds; None where
+        the engine knows no such thing."""
+        ...
+
+    widest: int
+    """So many columns a result may have."""
+
+    def rows(self, sql: str, values: Sequence[Cell] = ()) -> Iterator[Row]:
+        """Raises Unreadable where the rows cannot be read to their end."""
+        ...
+
+
+class Unreadable(Exception):
+    """Why one table could not be read; the others may still be."""
