@@ -14,8 +14,8 @@ MIB = 1 << 20
 MEMORY = 256 * MIB
 """What the process may take in all (`data.memory`)."""
 PROGRAM = 120 * MIB
-"""What it takes besides: the interpreter, the client of the service, what transfers keep in mind. Measured with
-a folder of 10 000 files (bench/)."""
+"""What it takes besides: the interpreter, the client of the service, what transfers keep in mind. Measured
+with a folder of 10 000 files (bench/)."""
 LEAST = 16 * MIB
 
 
