@@ -63,12 +63,18 @@ def main() -> None:
                 remove(scene.root)
                 bucket.empty(scene.root.name)
             print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
+            _save(_found(options, programs, tables), options.out, merged=options.merge)
+
+
+def _found(
+    options: argparse.Namespace, programs: programs_here.Programs, tables: dict[str, Table]
+) -> dict[str, Any]:
     run = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "scale": options.scale,
         "rounds": options.rounds,
     }
-    found = {
+    return {
         "schema": "git-data/bench/1",
         "machine": machine(),
         "server": options.endpoint or "localbucket on this machine",
@@ -76,7 +82,6 @@ def main() -> None:
         **run,
         "tables": {name: {**table.as_json(), "run": run} for name, table in tables.items()},
     }
-    _save(found, options.out, merged=options.merge)
 
 
 def _options() -> argparse.Namespace:
