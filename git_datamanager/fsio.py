@@ -107,7 +107,6 @@ def sweep(folder: Path, *, age: float = 0) -> None:
 
 def is_alive(pid: int) -> bool:
     """Whether a process of this number runs on this machine."""
-    """A process of this machine has this id."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
