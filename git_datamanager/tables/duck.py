@@ -29,7 +29,8 @@ ROWS = "rows"
 _BATCH = 2048
 _LINE = 16 << 20
 """Bytes of a line of CSV; DuckDB keeps some of them in memory."""
-_OBJECT = 64 << 20
+LONGEST_OBJECT = 64 << 20
+"""Bytes of a line of JSON."""
 _DELIMITERS = ",;\t|"
 _HEAD = 1 << 16
 _PLAIN = frozenset(
@@ -107,10 +108,13 @@ def words(error: Exception) -> str:
 
 
 @contextmanager
-def connected(paths: Sequence[Path], folder: Path, memory: int = MEMORY) -> Iterator["DuckDBPyConnection"]:
+def connected(
+    paths: Sequence[Path], folder: Path, memory: int = MEMORY, *, in_order: bool = False
+) -> Iterator["DuckDBPyConnection"]:
     """A locked database in memory that can read these files and write below `folder`, to spill.
 
-    Raises DataError where DuckDB is not installed.
+    `in_order`: rows that nobody sorts stay in the order of their file. Raises DataError where DuckDB is not
+    installed.
     """
     try:
         import duckdb
@@ -127,7 +131,7 @@ def connected(paths: Sequence[Path], folder: Path, memory: int = MEMORY) -> Iter
             f"memory_limit = '{memory >> 20}MiB'",
             f"threads = {min(4, os.cpu_count() or 1)}",
             f"temp_directory = {literal(str(folder / 'spilled'))}",
-            "preserve_insertion_order = false",
+            f"preserve_insertion_order = {str(in_order).lower()}",
             f"allowed_paths = [{allowed}]",
             "enable_external_access = false",
             "lock_configuration = true",
@@ -171,7 +175,7 @@ def _parquet(database: "DuckDBPyConnection", name: str, path: Path) -> Table:
 
 
 @dataclass(frozen=True)
-class _Csv:
+class Csv:
     """How a file of separated values is to be read."""
 
     delimiter: str
@@ -197,28 +201,29 @@ def _csv(database: "DuckDBPyConnection", name: str, path: Path) -> Table:
     """Read once into a table of texts, strictly first: with other encodings and ragged rows where it must be."""
     import duckdb
 
-    reading = _sniffed(path)
+    reading = sniffed(path)
     for _ in range(3):
         try:
             database.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {reading.source(path)}")
             break
         except duckdb.Error as error:
-            relaxed = _relaxed(reading, str(error))
-            if relaxed == reading:
+            looser = relaxed(reading, str(error))
+            if looser == reading:
                 raise Corrupt(f"the file cannot be read as CSV ({words(error)})") from error
-            reading = relaxed
+            reading = looser
     columns = _described(database, name)
     return Table(ROWS, tuple(_typed(database, reading, path, columns)))
 
 
-def _relaxed(reading: _Csv, problem: str) -> _Csv:
+def relaxed(reading: Csv, problem: str) -> Csv:
+    """How to try again after this complaint of DuckDB; unchanged where nothing is left to try."""
     if "utf-8" in problem.lower() and reading.encoding == "utf-8":
         return replace(reading, encoding="latin-1")
     return replace(reading, is_ragged=True)
 
 
 def _typed(
-    database: "DuckDBPyConnection", reading: _Csv, path: Path, columns: Sequence[Column]
+    database: "DuckDBPyConnection", reading: Csv, path: Path, columns: Sequence[Column]
 ) -> Iterator[Column]:
     """What the cells look like; they are compared as texts all the same."""
     import duckdb
@@ -232,7 +237,7 @@ def _typed(
         yield replace(column, type=seen.get(column.name, "VARCHAR"))
 
 
-def _sniffed(path: Path) -> _Csv:
+def sniffed(path: Path) -> Csv:
     """By the first line: the delimiter that stands in it most often outside quotes."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
@@ -247,7 +252,7 @@ def _sniffed(path: Path) -> _Csv:
     encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
     text = head.decode(encoding, "replace")
     line = "".join(text.split('"')[::2]).partition("\n")[0]
-    return _Csv(max(_DELIMITERS, key=lambda mark: (line.count(mark), mark == ",")), compression, encoding)
+    return Csv(max(_DELIMITERS, key=lambda mark: (line.count(mark), mark == ",")), compression, encoding)
 
 
 def _jsonl(database: "DuckDBPyConnection", name: str, path: Path) -> Table:
@@ -255,8 +260,8 @@ def _jsonl(database: "DuckDBPyConnection", name: str, path: Path) -> Table:
     import duckdb
 
     options = (
-        f"{literal(str(path))}, format = 'newline_delimited', maximum_object_size = {_OBJECT},"
-        f" compression = {literal(_sniffed(path).compression)}"
+        f"{literal(str(path))}, format = 'newline_delimited', maximum_object_size = {LONGEST_OBJECT},"
+        f" compression = {literal(sniffed(path).compression)}"
     )
     try:
         keys = database.execute(
