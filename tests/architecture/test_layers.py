@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
     {"workspace"},
     {"manager"},
     {"ops"},
+    {"pages"},
     {"hook_talk"},
     {"hook"},
     {"cli"},

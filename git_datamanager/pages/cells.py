@@ -1,0 +1,85 @@
+"""Cells of a table as HTML: what they hold, of which kind, and where two of them differ."""
+
+from git_datamanager.pages.markup import Html, join, tag, text
+from git_datamanager.tables.values import Cell, shown
+
+LIMIT = 200
+"""Characters of a cell that are shown."""
+_LEAD = 40
+"""Characters before the first difference of two long texts."""
+_BLOCK = 1 << 16
+_WORDS = {bool: "boolean", int: "integer", float: "real", str: "text", bytes: "blob", type(None): "NULL"}
+
+
+def cell(value: Cell, start: int = 0) -> Html:
+    """`start`: the first character shown of a text; what was cut says how long the whole is."""
+    match value:
+        case None:
+            return tag("span", "NULL", class_="none")
+        case str():
+            return _written(value, start)
+        case bool() | int() | float():
+            return text(shown(value))
+        case bytes():
+            return tag("span", shown(value, LIMIT), class_="blob")
+        case _:
+            return text(shown(value, LIMIT))
+
+
+def cell_change(before: Cell, after: Cell) -> tuple[Html, Html]:
+    """Both sides of a cell, so that they can be told apart: long texts from where they differ, values that
+    look alike with their types."""
+    start = 0
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LIMIT:
+        start = max(0, first_difference(before, after) - _LEAD)
+    old, new = cell(before, start), cell(after, start)
+    if old == new:
+        old, new = _typed(old, before), _typed(new, after)
+    return old, new
+
+
+def first_difference(one: str, other: str) -> int:
+    """Where two texts part; the length of the shorter where it begins the other."""
+    end = min(len(one), len(other))
+    at = 0
+    while at < end and one[at : at + _BLOCK] == other[at : at + _BLOCK]:
+        at += _BLOCK
+    while at < end and one[at] == other[at]:
+        at += 1
+    return min(at, end)
+
+
+def is_number(value: Cell) -> bool:
+    """Whether it belongs to the right, under its like."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _typed(seen: Html, value: Cell) -> Html:
+    word = _WORDS.get(type(value), type(value).__name__)
+    return join([seen, tag("small", f" {word}")])
+
+
+def _written(value: str, start: int) -> Html:
+    if not value:
+        return tag("span", "empty", class_="none")
+    part = value[start : start + LIMIT]
+    body = part.strip(" ")
+    if body:  # blanks at an end are easily overlooked
+        at = part.index(body[0])
+        parts = [_blanks(at), _lines(body), _blanks(len(part) - at - len(body))]
+    else:
+        parts = [_blanks(len(part))]
+    if len(part) < len(value):
+        head, tail = ("…" if start else ""), ("…" if start + LIMIT < len(value) else "")
+        parts = [text(head), *parts, text(tail), tag("small", f" {len(value)} characters")]
+    return join(parts)
+
+
+def _blanks(count: int) -> Html:
+    return tag("span", "␣" * count, class_="unseen") if count else Html("")
+
+
+def _lines(body: str) -> Html:
+    """Ends of lines and tabs, which a page would show as any blank."""
+    lines = [join(line.split("\t"), tag("span", "⇥", class_="unseen")) for line in body.split("\n")]
+    return join(lines, join([tag("span", "↵", class_="unseen"), "\n"]))

@@ -1,0 +1,134 @@
+"""The same facts in the same words on every page and in every comment: sizes, counts, what became of data."""
+
+from collections.abc import Iterator, Sequence
+
+from git_datamanager.model.manifest import Kind
+from git_datamanager.ops.differences import DatasetDiff, FolderDiff
+from git_datamanager.tables.result import SourceDiff
+from git_datamanager.tables.schema import Change
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+SIGNS = {Change.ADDED: "+", Change.REMOVED: "−", Change.CHANGED: "~", Change.SAME: "="}
+SAME_DATA = "bytes changed, data same"
+
+
+def size(count: int) -> str:
+    """1023 B, 18.0 MiB."""
+    value, unit = float(count), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{count} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def size_change(count: int) -> str:
+    """+18.0 MiB, −3 B, 0."""
+    return f"{'+' if count > 0 else '−'}{size(abs(count))}" if count else "0"
+
+
+def number(count: int) -> str:
+    """1 234 567, with narrow blanks that do not break."""
+    return f"{count:,}".replace(",", "\u202f")
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `3 rows`, `2 indexes`."""
+    return f"{number(count)} {one if count == 1 else many or f'{one}s'}"
+
+
+def versions(diff: DatasetDiff) -> str:
+    """v2 → v3."""
+    if diff.before is None or diff.after is None:
+        one = diff.after or diff.before
+        return one.label if one is not None else "–"
+    return f"{diff.before.label} → {diff.after.label}"
+
+
+def grown(diff: DatasetDiff) -> int:
+    """By how many bytes."""
+    return (diff.after.size if diff.after else 0) - (diff.before.size if diff.before else 0)
+
+
+def sources(diff: DatasetDiff) -> list[SourceDiff]:
+    """What was compared inside: the file, or the members of a folder."""
+    if diff.source is not None:
+        return [diff.source]
+    return list(diff.folder.tables.values()) if diff.folder is not None else []
+
+
+def row_counts(diff: DatasetDiff) -> tuple[int, int, int] | None:
+    """Rows added, removed, changed; None where no rows were compared."""
+    compared = [s for s in sources(diff) if s.tables or s.is_compared]
+    if not compared:
+        return None
+    return (
+        sum(s.added for s in compared),
+        sum(s.removed for s in compared),
+        sum(s.changed for s in compared),
+    )
+
+
+def schema(diff: DatasetDiff) -> str:
+    """`+1 table, ~2 columns, −1 index`; empty where nothing is declared otherwise."""
+    return ", ".join(_schema(sources(diff)))
+
+
+def _schema(found: Sequence[SourceDiff]) -> Iterator[str]:
+    # A source that only one side has is new as a whole.
+    both = [s for s in found if s.size_before is not None and s.size_after is not None]
+    tables = [
+        ("table", t.change) for s in both for t in s.tables if t.change in (Change.ADDED, Change.REMOVED)
+    ]
+    columns = [("column", c.change) for s in both for t in s.tables for c in t.columns]
+    things = [(t.kind, t.change) for s in both for t in s.things]
+    tally: dict[tuple[str, Change], int] = {}
+    for item in (*tables, *columns, *things):
+        tally[item] = tally.get(item, 0) + 1
+    for (word, change), count in tally.items():
+        plural = f"{word}es" if word.endswith("x") else f"{word}s"
+        yield f"{SIGNS[change]}{counted(count, word, plural)}".replace(" ", "\u00a0")
+
+
+def outcome(diff: DatasetDiff) -> str:
+    """What became of the dataset, in one line; empty where the rows say it."""
+    if diff.is_same:
+        return "not a byte differs"
+    if diff.is_same_data:
+        return SAME_DATA
+    if diff.before is None or diff.after is None:
+        return ", ".join(filter(None, ("new" if diff.before is None else "removed", _not_compared(diff))))
+    if diff.folder is not None:
+        return folder(diff.folder)
+    return shared_bytes(diff.source) if diff.source is not None else _not_compared(diff)
+
+
+def _not_compared(diff: DatasetDiff) -> str:
+    if diff.problem is not None:
+        return f"not compared: {diff.problem}"
+    if diff.absent:
+        points = ", ".join(f"{point.label} ({size(point.size)})" for point in diff.absent)
+        return f"not compared: {points} not here"
+    return "" if sources(diff) or diff.folder is not None else "not compared"
+
+
+def folder(diff: FolderDiff) -> str:
+    """3 files added, 1 removed, 2 changed."""
+    counts = [(diff.count(c), c) for c in (Change.ADDED, Change.REMOVED, Change.CHANGED)]
+    moved = sum(m.was is not None for m in diff.members)
+    words = [f"{number(n)} {change}" for n, change in counts if n] + (
+        [f"{number(moved)} moved"] if moved else []
+    )
+    return f"files: {', '.join(words)}" if words else ""
+
+
+def shared_bytes(source: SourceDiff) -> str:
+    """How alike two files are that are no tables."""
+    if source.common is None or not source.size_after:
+        return ""
+    return f"{size(source.common)} of {size(source.size_after)} stand in both"
+
+
+def kind(diff: DatasetDiff) -> str:
+    """`sqlite`, `folder`, `file`."""
+    if diff.kind is Kind.TREE:
+        return "folder"
+    return diff.source.kind if diff.source is not None and diff.source.kind != "other" else "file"
