@@ -97,7 +97,8 @@ def serve(listening: socket.socket) -> None:
 
     for module in pkgutil.walk_packages(git_datamanager.__path__, "git_datamanager."):
         if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+            with contextlib.suppress(Exception):  # one that is broken is told of by the command that needs it
+                importlib.import_module(module.name)
     for name in _PRELOADED:
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they say themselves how it went
