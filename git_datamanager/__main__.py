@@ -12,6 +12,10 @@ def _run() -> int:
         if arguments[0] == "hook":
             arguments = arguments[1:]
         return run_hook(arguments)
+    if arguments[:1] == ["textconv"] and not asks_for_help:
+        from git_datamanager.cli.textconv import main as print_manifest
+
+        return print_manifest(arguments[1:])
     if arguments == ["--version"]:
         from git_datamanager import __version__
 

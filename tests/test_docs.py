@@ -296,6 +296,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "ls": clone.json("ls"),
         "log": clone.json("log"),
         "show": clone.json("show", "prices.sqlite@v1"),
+        "diff": clone.json("diff", "prices.sqlite@v1", "prices.sqlite@v2"),
         "pull": clone.json("pull"),
         "config": clone.json("config"),
         "trust": clone.json("trust"),

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("listing", "List the datasets."),
     "log": ("listing", "Show the versions of datasets."),
     "show": ("listing", "Show one version in full."),
+    "diff": ("diff", "Show what changed inside datasets, row by row."),
     "upload": ("move", "Bring pending versions to staging."),
     "pull": ("move", "Bring verified versions into the work tree."),
     "publish": ("publish", "Publish what is merged (run by CI)."),
@@ -56,10 +57,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resolve": ("hooks", "Settle a manifest with merge conflicts."),
     "merge-driver": ("hooks", "Merge two manifests (called by Git)."),
     "hook": ("hooks", "Run a hook (called by Git)."),
+    "textconv": ("diff", "Print a manifest as text (called by Git)."),
     "completion": ("setup", "Print the completion script of a shell."),
     "demo": ("demo", "Play the whole story in a scratch folder."),
 }
-HIDDEN = frozenset(["merge-driver", "hook"])
+HIDDEN = frozenset(["merge-driver", "hook", "textconv"])
 # The seeds' words for the same things.
 ALIASES = {"list-datasets": "ls", "prune-versions": "prune", "push": "upload"}
 

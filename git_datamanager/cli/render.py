@@ -2,7 +2,6 @@
 
 import json as json_module
 import os
-import re
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ import click
 
 from git_datamanager.cli.ledger import Ledger
 from git_datamanager.cli.ledger import size as size  # noqa: PLC0414 -- everybody prints by this module
+from git_datamanager.cli.safe import clean as clean  # noqa: PLC0414 -- the same
 from git_datamanager.errors import DataError, Forbidden, SeveralFailed, Unreachable
 from git_datamanager.events import Event, Kind, Progress
 
@@ -31,10 +31,6 @@ class OutputSettings:
 
 
 settings = OutputSettings()
-# What could steer a terminal or reorder its text: controls, bidi marks and isolates, line separators.
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 _SLOTS = {
     "added": "green",
     "removed": "red",
@@ -43,11 +39,6 @@ _SLOTS = {
     "error": "red",
     "dim": "bright_black",
 }
-
-
-def clean(text: str) -> str:
-    """Make text from elsewhere harmless on a terminal (CVE-2024-52005): one line, escapes shown."""
-    return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text).replace("\n", "\\n").replace("\t", " ")
 
 
 def paint(text: str, slot: str, *, stream: str = "stdout") -> str:

@@ -60,6 +60,8 @@ class DatasetDiff:
     """Versions that would have to be fetched first."""
     problem: str | None = None
     """Why it could not be compared."""
+    scope: str | None = None
+    """What alone was compared, `schema` or `rows asked for`; None: all of it."""
 
     @property
     def is_same(self) -> bool:
@@ -71,4 +73,9 @@ class DatasetDiff:
     @property
     def is_same_data(self) -> bool:
         """Bytes may differ, what they hold does not."""
-        return self.is_same or bool(self.source and self.source.is_same_data)
+        return self.is_same or (self.scope is None and not self.differs)
+
+    @property
+    def differs(self) -> bool:
+        """What was compared is not the same, or nobody could say."""
+        return not (self.is_same or bool(self.source and self.source.is_same_data))

@@ -31,9 +31,17 @@ def always(_wanted: Sequence[Entry]) -> bool:
 
 def is_here(manager: DataManager, dataset: Dataset, version: Version) -> bool:
     """This clone has the bytes, in its cache or as the clean working file."""
-    if manager.cache.has(version.oid):
-        return True
-    return manager.git.top is not None and manager.work.own_bytes(dataset.name, version.oid) is not None
+    return manager.cache.has(version.oid) or _clean_file(manager, dataset, version) is not None
+
+
+def _clean_file(manager: DataManager, dataset: Dataset, version: Version) -> Path | None:
+    """The working file, if it has these bytes; one of another size is not hashed to find that out."""
+    if manager.git.top is None:
+        return None
+    path = manager.work.path(dataset.name)
+    if not path.is_file() or path.stat().st_size != version.size:
+        return None
+    return manager.work.own_bytes(dataset.name, version.oid)
 
 
 def bring(manager: DataManager, entries: Sequence[Entry], may_fetch: MayFetch) -> None:
@@ -65,17 +73,33 @@ def not_here(absent: Sequence[Entry]) -> NotHere:
 
 
 @contextmanager
-def version_file(manager: DataManager, dataset: Dataset, version: Version) -> Iterator[Path]:
+def version_file(
+    manager: DataManager, dataset: Dataset, version: Version, *, is_hashed: bool = False
+) -> Iterator[Path]:
     """A file that holds the bytes of a version that is here. Raises NotHere, Conflict where the working
-    file changes meanwhile."""
-    if manager.cache.has(version.oid):
+    file changes meanwhile. `is_hashed`: the cache's are hashed first, damaged ones dropped, as whoever reads
+    all of them anyway should ask."""
+    if _is_cached(manager, version, is_hashed=is_hashed):
         yield manager.cache.path(version.oid)
         return
-    path = manager.work.own_bytes(dataset.name, version.oid) if manager.git.top else None
+    path = _clean_file(manager, dataset, version)
     if path is None:
         raise not_here([(dataset, version)])
     with snapshot.reading(path):
         yield path
+
+
+def _is_cached(manager: DataManager, version: Version, *, is_hashed: bool) -> bool:
+    path = manager.cache.path(version.oid)
+    if not path.is_file():
+        return False
+    is_right = path.stat().st_size == version.size
+    if is_right and is_hashed:
+        with manager.cache.open(version.oid) as file:
+            is_right = snapshot.hash_file(file)[0] == version.oid.hex
+    if not is_right:
+        manager.cache.drop(version.oid)  # damaged: it heals by being fetched again
+    return is_right
 
 
 @contextmanager

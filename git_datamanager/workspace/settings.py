@@ -36,6 +36,7 @@ KEYS = (
     Key("data.encoding", "auto", tracked=True),
     Key("data.memory", "256m"),
     Key("data.bandwidth", "0"),
+    Key("data.diff.fetch", "ask"),
     Key("data.dotenv"),
     Key("data.maxBlobSize", "10m", tracked=True),
     Key("data.grace", "14", tracked=True),
@@ -53,6 +54,7 @@ _CHOICES = {
     "data.autoPull": ("never", "cache", "always"),
     "data.hooks": ("auto", "config", "files", "none"),
     "data.cache": ("auto", "copy", "none"),
+    "data.diff.fetch": ("never", "ask", "always"),
     "data.encoding": ("auto", "identity", "zstd"),
 }
 _BY_LOWER = {key.name.lower(): key for key in KEYS}
