@@ -12,7 +12,7 @@ _WORDS = {bool: "boolean", int: "integer", float: "real", str: "text", bytes: "b
 
 
 def cell(value: Cell, start: int = 0) -> Html:
-    """`start`: the first character shown of a text; what was cut says how long the whole is."""
+    """`start`: the first character or byte that is shown; what was cut says how long the whole is."""
     match value:
         case None:
             return tag("span", "NULL", class_="none")
@@ -21,25 +21,26 @@ def cell(value: Cell, start: int = 0) -> Html:
         case bool() | int() | float():
             return text(shown(value))
         case bytes():
-            return tag("span", shown(value, LIMIT), class_="blob")
+            return tag("span", _blob(value, start), class_="blob")
         case _:
-            return text(shown(value, LIMIT))
+            return _written(str(value), start)
 
 
 def cell_change(before: Cell, after: Cell) -> tuple[Html, Html]:
     """Both sides of a cell, so that they can be told apart: long texts from where they differ, values that
     look alike with their types."""
+    one, other = _sequence(before), _sequence(after)
     start = 0
-    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LIMIT:
-        start = max(0, first_difference(before, after) - _LEAD)
+    if type(one) is type(other) and max(len(one), len(other)) > LIMIT // 2:
+        start = max(0, first_difference(one, other) - _LEAD)
     old, new = cell(before, start), cell(after, start)
     if old == new:
         old, new = _typed(old, before), _typed(new, after)
     return old, new
 
 
-def first_difference(one: str, other: str) -> int:
-    """Where two texts part; the length of the shorter where it begins the other."""
+def first_difference(one: str | bytes, other: str | bytes) -> int:
+    """Where two texts, or two blobs, part; the length of the shorter where it begins the other."""
     end = min(len(one), len(other))
     at = 0
     while at < end and one[at : at + _BLOCK] == other[at : at + _BLOCK]:
@@ -54,9 +55,28 @@ def is_number(value: Cell) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _sequence(value: Cell) -> str | bytes:
+    """What is cut where it is long."""
+    match value:
+        case str() | bytes():
+            return value
+        case None | bool() | int() | float():
+            return ""
+        case _:
+            return str(value)
+
+
 def _typed(seen: Html, value: Cell) -> Html:
     word = _WORDS.get(type(value), type(value).__name__)
     return join([seen, tag("small", f" {word}")])
+
+
+def _blob(value: bytes, start: int) -> Html:
+    part = value[start : start + LIMIT // 2]
+    if len(part) == len(value):
+        return text(f"x'{value.hex()}'")
+    head, tail = ("…" if start else ""), ("…" if start + len(part) < len(value) else "")
+    return join([f"x'{head}{part.hex()}{tail}'", tag("small", f" {len(value)} bytes")])
 
 
 def _written(value: str, start: int) -> Html:

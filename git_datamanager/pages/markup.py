@@ -36,6 +36,8 @@ def text(value: str) -> Html:
     """Escaped; HTML stays as it is. What could not be seen is marked as a sign of its own."""
     if isinstance(value, Html):
         return value
+    if value.isascii() and value.isprintable():  # nearly every text there is
+        return Html(html.escape(value))
     marked = _UNSEEN.sub(lambda found: f"\0{_escape(found[0])}\1", value)
     return Html(
         html.escape(marked).replace("\0", '<span class="unseen">').replace("\1", "</span>")

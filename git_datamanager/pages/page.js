@@ -80,7 +80,8 @@
   let timer = 0;
   input.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(apply, items.length > 500 ? 120 : 0);
+    if (items.length > 500) timer = setTimeout(apply, 120);
+    else apply();
   });
   for (const button of kinds) {
     button.addEventListener("click", () => {
