@@ -152,15 +152,33 @@ def merge_driver(args: tuple[str, ...]) -> int:
 @click.command(context_settings=HELP)
 @click.option("--ours", "take", flag_value="ours", help="Where both sides differ, take this side.")
 @click.option("--theirs", "take", flag_value="theirs", help="Where both sides differ, take the other side.")
+@click.option("--merge-rows", is_flag=True, help="Make one version with the rows of the two newest ones.")
+@click.option(
+    "--take", "rows_of", type=click.Choice(["ours", "theirs", "base"]),
+    help="With --merge-rows: whose cell stands where both sides changed it.",
+)  # fmt: skip
+@options.names
 @options.dry_run
 @options.json_output
 @options.talk
-def resolve(take: str | None, dry_run: bool, as_json: bool) -> int:
+def resolve(
+    take: str | None, merge_rows: bool, rows_of: str | None, names: tuple[str, ...], dry_run: bool,
+    as_json: bool) -> int:  # fmt: skip
     """Settle a manifest that Git left in conflict: unite the versions of both sides, and stage it.
 
     What both sides changed differently is listed; --ours or --theirs decides it. In a rebase `ours` is
     the branch one rebases onto, as everywhere in Git.
+
+    Versions of both sides are stacked, none is lost. With --merge-rows a further one is made that has the
+    rows of both: of all datasets that two branches changed, or of those named. Cells that both changed
+    differently are listed; --take decides them.
     """
+    if merge_rows:
+        from git_datamanager.cli import rowmerge
+
+        return rowmerge.run(names, rows_of, dry_run=dry_run, as_json=as_json)
+    if names or rows_of:
+        raise click.UsageError("NAME and --take go with --merge-rows")
     with manager() as data:
         done = _would_resolve(data, take) if dry_run else _resolve(data, take)
     if as_json:

@@ -28,6 +28,8 @@ class Draft:
     time: str
     author: str
     message: str = ""
+    merges: tuple[str, ...] = ()
+    """Entries beside its parent whose rows it holds too."""
 
 
 def add_version(
@@ -64,6 +66,7 @@ def add_version(
         message=draft.message,
         parent=kept.latest.id if kept.latest else None,
         rollback_of=rollback_of,
+        extra={"merges": list(draft.merges)} if draft.merges else {},
     )
     return manifest.put(replace(kept, versions=(version, *kept.versions)))
 

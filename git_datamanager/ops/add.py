@@ -86,16 +86,31 @@ def prepare(
     _refuse_tracked(manager, [full])
     path = Path(file)
     with manager.journal.record("prepare", full, {"file": fspath(file)}) as details:
-        found = capture_file(manager, full, path)
-        _enter(manager, [found], message, dry_run=True)  # what is refused is refused before a file moves
-        if not dry_run and path.resolve() != manager.work.path(full).resolve():
-            _follow(manager, manifest, found)
-        added = _enter(manager, [found], message, dry_run=dry_run)[0]
+        added = take_in(manager, full, path, message=message, dry_run=dry_run)
         dataset = manager.manifests.current().datasets.get(full)
         entries = [(dataset, added.version)] if dataset and added.version.state == "pending" else []
         sent = [] if dry_run else upload(manager, entries)
         details["version"] = added.version.name
     return added, sent
+
+
+def take_in(
+    manager: DataManager,
+    name: str,
+    path: Path,
+    *,
+    message: str = "",
+    merges: tuple[str, ...] = (),
+    dry_run: bool = False,
+) -> Added:
+    """Make a file, wherever it lies, the next version of a dataset; the working file follows. Raises
+    DirtyFile where that has bytes that nobody added, and nothing was changed then."""
+    manifest = manager.manifests.current()
+    found = capture_file(manager, name, path)
+    _enter(manager, [found], message, merges, dry_run=True)  # refused before a file moves
+    if not dry_run and path.resolve() != manager.work.path(name).resolve():
+        _follow(manager, manifest, found)
+    return _enter(manager, [found], message, merges, dry_run=dry_run)[0]
 
 
 def _follow(manager: DataManager, manifest: Manifest, found: Captured) -> None:
@@ -152,14 +167,21 @@ def _refuse_tracked(manager: DataManager, names: Sequence[str]) -> None:
         )
 
 
-def _enter(manager: DataManager, captured: Sequence[Captured], message: str, *, dry_run: bool) -> list[Added]:
+def _enter(
+    manager: DataManager,
+    captured: Sequence[Captured],
+    message: str,
+    merges: tuple[str, ...] = (),
+    *,
+    dry_run: bool,
+) -> list[Added]:
     """Write the versions into the manifest, the names into .gitignore, and stage both."""
     before = manager.manifests.current()
     author = manager.git.author()
 
     def evolve(manifest: Manifest, committed: frozenset[str]) -> Manifest:
         for found in captured:
-            draft = Draft(new_ulid(), utc_now(), author, message)
+            draft = Draft(new_ulid(), utc_now(), author, message, merges)
             manifest = add_version(
                 manifest,
                 check_name(found.name),

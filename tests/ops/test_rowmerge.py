@@ -1,0 +1,137 @@
+"""Two branches change one table: `git data resolve --merge-rows`, as somebody types it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.world import Clone, World
+
+
+def database(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        for statement in statements:
+            opened.execute(statement)
+
+
+def rows(path: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as opened:
+        return opened.execute("SELECT * FROM t ORDER BY id").fetchall()
+
+
+@pytest.fixture
+def ana(world: World) -> Clone:
+    ana = world.found("ana")
+    database(ana.path / "a.sqlite", "CREATE TABLE t (id INTEGER PRIMARY KEY, v, w)",
+             "INSERT INTO t VALUES (1, 'a', 'b'), (2, 'a', 'b')")  # fmt: skip
+    commit(ana, "base")
+    return ana
+
+
+def commit(clone: Clone, message: str, name: str = "a.sqlite") -> None:
+    clone.data("add", name, "-m", message)
+    clone.commit(message)
+
+
+def branches(ana: Clone, theirs: str, ours: str) -> None:
+    """Both sides change the database; then theirs is merged, which stacks the versions."""
+    ana.git("checkout", "-q", "-b", "theirs")
+    database(ana.path / "a.sqlite", theirs)
+    commit(ana, "theirs")
+    ana.git("checkout", "-q", "main")
+    ana.data("pull", "a.sqlite")
+    database(ana.path / "a.sqlite", ours)
+    commit(ana, "ours")
+    ana.git("merge", "-q", "--no-edit", "theirs")
+
+
+def test_rows_of_both_sides_become_one_version(ana: Clone) -> None:
+    branches(ana, "UPDATE t SET w = 'theirs' WHERE id = 1", "UPDATE t SET v = 'ours' WHERE id = 1")
+    assert len(ana.versions("a.sqlite")) == 3
+    done = ana.json("resolve", "--merge-rows")["datasets"][0]
+    assert ({done["ours"], done["theirs"]}, done["base"], done["version"]) == ({"v2", "v3"}, "v1", "v4")
+    assert rows(ana.path / "a.sqlite")[0] == (1, "ours", "theirs")
+    newest, *_ = ana.versions("a.sqlite")
+    assert newest["message"] == "Merge the rows of v2 and v3"
+    assert len({newest["parent"], *newest["merges"]}) == 2
+    ana.commit("merged")
+    assert "no rows to merge" in ana.data("resolve", "--merge-rows").out
+
+
+def test_what_clashes_is_listed_and_decided(ana: Clone) -> None:
+    branches(ana, "UPDATE t SET v = 'theirs'", "UPDATE t SET v = 'ours' WHERE id = 1")
+    before = ana.manifest(), ana.read("a.sqlite")
+    done = ana.data("resolve", "--merge-rows", code=5)
+    assert done.out == "conflict: a.sqlite: t [1]: v: a in base, ours here, theirs there\n"
+    assert "git data resolve --merge-rows --take ours a.sqlite" in done.err
+    assert (ana.manifest(), ana.read("a.sqlite")) == before
+    found = ana.json("resolve", "--merge-rows", code=5)["datasets"][0]
+    assert found["clashes"] == [
+        {
+            "table": "t",
+            "what": "cell",
+            "key": [1],
+            "column": "v",
+            "base": "a",
+            "ours": "ours",
+            "theirs": "theirs",
+        }
+    ]
+    ana.data("resolve", "--merge-rows", "--take", "theirs", "a.sqlite")
+    assert [row[1] for row in rows(ana.path / "a.sqlite")] == ["theirs", "theirs"]
+
+
+def test_work_that_nobody_added_is_left_alone(ana: Clone) -> None:
+    branches(ana, "UPDATE t SET w = 1", "UPDATE t SET v = 2")
+    database(ana.path / "a.sqlite", "INSERT INTO t VALUES (9, 9, 9)")
+    mine = ana.read("a.sqlite")
+    done = ana.data("resolve", "--merge-rows", code=5)
+    assert "git data add a.sqlite" in done.err
+    assert ana.read("a.sqlite") == mine
+    assert len(ana.versions("a.sqlite")) == 3
+
+
+def test_in_the_middle_of_a_merge_head_is_ours(ana: Clone) -> None:
+    ana.git("checkout", "-q", "-b", "theirs")
+    database(ana.path / "a.sqlite", "UPDATE t SET v = 'theirs'")
+    commit(ana, "theirs")
+    ana.git("checkout", "-q", "main")
+    ana.data("pull", "a.sqlite")
+    database(ana.path / "a.sqlite", "UPDATE t SET v = 'ours'")
+    commit(ana, "ours")
+    ana.git("merge", "-q", "--no-commit", "theirs")
+    ana.data("resolve", "--merge-rows", "--take", "ours")
+    assert [row[1] for row in rows(ana.path / "a.sqlite")] == ["ours", "ours"]
+    ana.commit("merged")
+    assert len(ana.versions("a.sqlite")) == 4
+
+
+def test_a_csv_needs_a_key(ana: Clone) -> None:
+    pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
+    ana.write("p.csv", "id,v\n1,a\n2,b\n")
+    commit(ana, "csv", "p.csv")
+    ana.git("checkout", "-q", "-b", "theirs")
+    ana.write("p.csv", "id,v\n1,a\n2,theirs\n")
+    commit(ana, "theirs", "p.csv")
+    ana.git("checkout", "-q", "main")
+    ana.data("pull", "p.csv")
+    ana.write("p.csv", "id,v\n1,ours\n2,b\n3,new\n")
+    commit(ana, "ours", "p.csv")
+    ana.git("merge", "-q", "--no-edit", "theirs")
+    assert "it has none" in ana.data("resolve", "--merge-rows", "p.csv", code=128).err
+    manifest = ana.read("manifest.json").decode()
+    head = '"p.csv": {\n      "kind": "file",'
+    assert head in manifest
+    ana.write(
+        "manifest.json",
+        manifest.replace(head, f'{head}\n      "options": {{\n        "key": ["id"]\n      }},'),
+    )
+    ana.data("resolve", "--merge-rows", "p.csv")
+    assert ana.read("p.csv") == b"id,v\n1,ours\n2,theirs\n3,new\n"
+
+
+def test_a_name_that_has_one_newest_version(ana: Clone) -> None:
+    done = ana.data("resolve", "--merge-rows", "a.sqlite", code=3)
+    assert "one newest version" in done.err
+    assert "go with --merge-rows" in ana.data("resolve", "a.sqlite", code=129).err
