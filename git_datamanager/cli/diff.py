@@ -89,7 +89,10 @@ def diff(
         render.json(diff_json.SCHEMA, diff_json.document(found))
     elif html is None:
         _print(found, names_only=name_only, rows=count, paged=not no_pager)
-    return int(exit_code and any(one.differs for one in found))
+    failures = [one.failure for one in found if one.failure is not None]
+    for hint in dict.fromkeys(hint for failure in failures for hint in failure.hints):
+        render.hint(hint)
+    return failures[0].exit_code if failures else int(exit_code and any(one.differs for one in found))
 
 
 def _may_fetch(data: "DataManager") -> "MayFetch":

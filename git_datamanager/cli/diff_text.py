@@ -104,7 +104,10 @@ def number(count: int) -> str:
 def _labels(diff: DatasetDiff) -> str:
     if diff.before is None:
         return f"new: {diff.after.label}" if diff.after else ""
-    return f"{diff.before.label} → {diff.after.label if diff.after else 'gone'}"
+    if diff.after is None:
+        return f"{diff.before.label} → gone"
+    is_same = diff.before.version is not None and diff.before.version == diff.after.version
+    return diff.after.label if is_same else f"{diff.before.label} → {diff.after.label}"
 
 
 def _sizes(diff: DatasetDiff) -> str:

@@ -130,7 +130,7 @@ class _Fetched:
 
     def __init__(self, *, is_allowed: bool) -> None:
         self.is_allowed = is_allowed
-        self.troubles: dict[Oid, str] = {}
+        self.troubles: dict[Oid, DataError] = {}
 
 
 def _fetched(manager: DataManager, wanted: Sequence[Standing], may_fetch: MayFetch) -> _Fetched:
@@ -144,7 +144,7 @@ def _fetched(manager: DataManager, wanted: Sequence[Standing], may_fetch: MayFet
             else:
                 reading.bring(manager, [(dataset, version)], reading.always)
         except DataError as error:  # one store, one version: the others are still compared
-            done.troubles[version.oid] = str(error)
+            done.troubles[version.oid] = error
     return done
 
 
@@ -164,13 +164,15 @@ class _Comparison:
         absent = tuple(side.point for side in sides if is_absent(self._manager, side))
         if absent:
             said = (self._fetched.troubles.get(p.version.oid) for p in absent if p.version is not None)
-            return replace(outline, absent=absent, problem=next(filter(None, said), None))
+            failure = next(filter(None, said), None)
+            problem = str(failure) if failure is not None else None
+            return replace(outline, absent=absent, problem=problem, failure=failure)
         try:
             return self._inside(outline, before, after)
         except reading.NotHere as error:  # damaged in the cache: dropped by now
             return replace(outline, absent=tuple(p.point for p in sides if p.version), problem=str(error))
         except DataError as error:
-            return replace(outline, problem=str(error))
+            return replace(outline, problem=str(error), failure=error)
 
     def _inside(self, outline: DatasetDiff, before: Standing | None, after: Standing | None) -> DatasetDiff:
         one = after or before

@@ -131,7 +131,7 @@ class _Arguments:
     def _is_name(self, word: str) -> bool:
         if known_name(self._manager, self._manifest, word) in self._manifest.datasets:
             return True
-        if self._below(word):
+        if self._below(word) is not None:
             return True
         head = self._manager.manifests.committed()
         return known_name(self._manager, head, word) in head.datasets

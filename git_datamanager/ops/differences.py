@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from git_datamanager.errors import DataError
 from git_datamanager.model.manifest import Kind, Version
 from git_datamanager.tables.result import SourceDiff
 from git_datamanager.tables.schema import Change
@@ -60,6 +61,8 @@ class DatasetDiff:
     """Versions that would have to be fetched first."""
     problem: str | None = None
     """Why it could not be compared."""
+    failure: DataError | None = None
+    """The error behind `problem`, where it was one: what the stores said, bytes that are wrong."""
     scope: str | None = None
     """What alone was compared, `schema` or `rows asked for`; None: all of it."""
 

@@ -1,0 +1,370 @@
+"""`git data diff`: which versions are compared, and what a person and a script are told."""
+
+import os
+import pty
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from git_datamanager.ops import diff_folders
+from tests.world import Clone, World
+
+
+@pytest.fixture
+def ana(world: World) -> Clone:
+    return world.found("ana")
+
+
+def change(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def version(clone: Clone, name: str, *statements: str) -> None:
+    """The next version of a database, committed."""
+    change(clone.path / name, *statements)
+    clone.data("add", name)
+    clone.commit(f"{name} changed")
+
+
+TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)"
+
+
+@pytest.fixture
+def three(ana: Clone) -> Clone:
+    """One database in three versions, each a commit, with one row more in each."""
+    version(ana, "e.sqlite", TABLE, "INSERT INTO t VALUES (1, 'one')")
+    version(ana, "e.sqlite", "INSERT INTO t VALUES (2, 'two')")
+    version(ana, "e.sqlite", "INSERT INTO t VALUES (3, 'three')")
+    return ana
+
+
+def only(clone: Clone, *args: str) -> dict[str, Any]:
+    """The one dataset that differs."""
+    document = clone.data("diff", "--json", *args).json()
+    assert document["schema"] == "git-data/diff/1"
+    (found,) = document["datasets"]
+    return found
+
+
+def labels(clone: Clone, *args: str) -> tuple[str | None, str | None]:
+    found = only(clone, *args)
+    return tuple(found[side] and found[side]["label"] for side in ("before", "after"))  # type: ignore[return-value]
+
+
+def test_a_working_file_against_its_latest_version(three: Clone) -> None:
+    assert three.data("diff", "--exit-code").out == ""
+    change(
+        three.path / "e.sqlite",
+        "UPDATE t SET name = 'eins' WHERE id = 1",
+        "DELETE FROM t WHERE id = 2",
+        "INSERT INTO t VALUES (9, 'nine')",
+    )
+    text = three.data("diff", "--exit-code", code=1).out
+    assert text.splitlines() == [
+        "e.sqlite  v3 → work tree  8.0 KiB  rows +1 −1 ~1",
+        "  t  (keyed by id)  +1 −1 ~1, 1 unchanged",
+        "    ~ 1: name: one → eins",
+        "    + 9: nine",
+        "    − 2: two",
+    ]
+
+
+def test_every_form_of_the_arguments(three: Clone) -> None:
+    first, second = (three.git("rev-parse", f"HEAD~{n}").out.strip() for n in (2, 1))
+    three.git("branch", "topic", second)
+    for args, wanted in [
+        (["HEAD~1"], ("v2", "v3")),
+        ([first[:8]], ("v1", "v3")),
+        (["HEAD~2", "HEAD~1"], ("v1", "v2")),
+        (["HEAD~2..topic"], ("v1", "v2")),
+        (["topic.."], ("v2", "v3")),
+        (["..topic"], ("v3", "v2")),
+        (["topic", "--", "e.sqlite"], ("v2", "v3")),
+        (["topic", "e.sqlite"], ("v2", "v3")),
+        (["topic", first, "e.sqlite"], ("v2", "v1")),
+        (["e.sqlite@v1", "e.sqlite@v3"], ("v1", "v3")),
+        (["e.sqlite@v2"], ("v2", "v3")),
+        (["v1", "v2", "--", "e.sqlite"], ("v1", "v2")),
+        (["v2..v1", "e.sqlite"], ("v2", "v1")),
+        (["v1", "e.sqlite"], ("v1", "v3")),
+    ]:
+        assert labels(three, *args) == wanted, args
+    change(three.path / "e.sqlite", "DELETE FROM t")
+    for args, wanted in [
+        ([], ("v3", "work tree")),
+        (["e.sqlite"], ("v3", "work tree")),
+        (["--", "e.sqlite"], ("v3", "work tree")),
+        (["."], ("v3", "work tree")),
+        (["HEAD"], ("v3", "work tree")),
+        (["e.sqlite@v1"], ("v1", "work tree")),
+    ]:
+        assert labels(three, *args) == wanted, args
+
+
+def test_three_dots_begin_where_both_branched_off(three: Clone) -> None:
+    three.git("checkout", "-q", "-b", "topic", "HEAD~1")
+    three.write("a.csv", "x\n1\n")
+    three.data("add", "a.csv")
+    three.commit("topic")
+    assert [d["name"] for d in three.json("diff", "main..topic")["datasets"]] == ["a.csv", "e.sqlite"]
+    assert [d["name"] for d in three.json("diff", "main...topic")["datasets"]] == ["a.csv"]
+
+
+def test_words_that_mean_nothing_or_two_things(three: Clone) -> None:
+    said = three.data("diff", "e.sqlit", code=3).err
+    assert "neither a revision here nor a dataset" in said
+    assert "git data log e.sqlite" in said
+    assert "neither" in three.data("diff", "nonsense", "--", "e.sqlite", code=3).err
+    assert "no dataset 'nonsense'" in three.data("diff", "--", "nonsense", code=3).err
+    assert "one side too many" in three.data("diff", "HEAD", "HEAD~1", "HEAD~2", code=128).err
+    assert "v1 of which dataset?" in three.data("diff", "v1", "v2", code=128).err
+    assert "no version 'v9'" in three.data("diff", "e.sqlite@v9", code=3).err
+    three.git("branch", "e.sqlite")
+    assert "both a revision and a dataset" in three.data("diff", "e.sqlite", code=128).err
+    three.git("branch", "-D", "e.sqlite")
+    three.git("tag", "v1", "HEAD~1")
+    said = three.data("diff", "v1", "--", "e.sqlite", code=128).err
+    assert "git data diff e.sqlite@v1" in said
+    assert labels(three, "v1") == ("v2", "v3"), "a tag is a revision where no dataset stands beside it"
+    assert "--rows" in three.data("diff", "--rows", "few", code=129).err
+
+
+def test_datasets_that_come_go_and_are_renamed(three: Clone) -> None:
+    three.write("a.csv", "x\n1\n")
+    three.data("add", "a.csv")
+    three.data("mv", "e.sqlite", "energy.sqlite")
+    three.commit("moved")
+    text = three.data("diff", "HEAD~1", "HEAD").out
+    assert "a.csv  new: v1  4 B  rows +1 −0 ~0\n" in text
+    assert "e.sqlite → energy.sqlite  v3  8.0 KiB  renamed\n" in text
+    assert "a.csv  v1 → gone" in three.data("diff", "HEAD", "HEAD~1").out
+    version(three, "energy.sqlite", "DELETE FROM t")
+    found = only(three, "HEAD~2", "HEAD", "--", "e.sqlite")
+    assert (found["renamed_from"], found["source"]["removed"]) == ("e.sqlite", 3)
+
+
+def test_only_bytes_changed(three: Clone) -> None:
+    change(three.path / "e.sqlite", "CREATE TABLE u (x)", "DROP TABLE u")
+    assert three.data("diff", "--exit-code").out.rstrip().endswith("bytes changed, data same")
+    found = only(three)
+    assert (found["same_bytes"], found["same_data"]) == (False, True)
+    change(three.path / "e.sqlite", "INSERT INTO t VALUES (7, 'x')")
+    assert "bytes changed, schema same" in three.data("diff", "--schema", "--exit-code").out
+    assert only(three, "--schema")["same_data"] is None
+
+
+def test_less_than_all_of_it(three: Clone) -> None:
+    rows = ", ".join(f"({n}, 'n{n}')" for n in range(10, 40))
+    change(three.path / "e.sqlite", "INSERT INTO t VALUES " + rows, "CREATE TABLE u (x)")
+    assert three.data("diff", "--name-only").out == "e.sqlite\n"
+    stat = three.data("diff", "--stat").out
+    assert "+30 −0 ~0" in stat
+    assert "+ 10" not in stat
+    assert "… 10 more rows (--rows all)" in three.data("diff").out
+    assert "+ 39: n39" in three.data("diff", "--rows", "all").out
+    assert len(only(three, "--rows", "2")["source"]["tables"][0]["rows"]) == 2
+    assert [t["name"] for t in only(three, "--table", "u")["source"]["tables"]] == ["u"]
+    assert "new table" in three.data("diff", "--schema").out
+
+
+def test_a_dataset_says_how_many_rows_and_by_which_key(three: Clone) -> None:
+    change(three.path / "e.sqlite", "UPDATE t SET id = id + 10")
+    assert "+3 −3 ~0" in three.data("diff").out
+    assert "(keyed by name)  +0 −0 ~3" in three.data("diff", "--key", "name").out
+    path = three.path / "manifest.json"
+    options = '"kind": "file",\n      "options": {"key": ["name"], "max_diff_rows": 1},'
+    path.write_text(path.read_text().replace('"kind": "file",', options, 1))
+    found = only(three)["source"]["tables"][0]
+    assert (found["key"], found["changed"], len(found["rows"])) == (["name"], 3, 1)
+    assert len(only(three, "--rows", "5")["source"]["tables"][0]["rows"]) == 3, "who asks for rows gets them"
+
+
+def test_names_and_cells_that_would_steer_a_terminal(three: Clone) -> None:
+    change(
+        three.path / "e.sqlite",
+        'CREATE TABLE "w\x1b[31m\n\u202e" ("c\x1b]0;x\x07" TEXT)',
+        "INSERT INTO \"w\x1b[31m\n\u202e\" VALUES ('\x1b[2J' || char(10) || 'next'), ('a, b'), ('')",
+    )
+    text = three.data("diff").out
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "\\u001b[2J\\nnext" in text
+    assert "'a, b'" in text
+    assert "+ ''\n" in text
+    rows = only(three)["source"]["tables"][1]["rows"]
+    assert {"c\x1b]0;x\x07": "\x1b[2J\nnext"} in [row["after"] for row in rows]
+
+
+def test_a_database_in_use_is_compared_with_its_log(three: Clone) -> None:
+    with closing(sqlite3.connect(three.path / "e.sqlite")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA wal_autocheckpoint = 0")
+        database.execute("INSERT INTO t VALUES (4, 'in the log')")
+        database.commit()
+        before = {p.name: p.read_bytes() for p in three.path.glob("e.sqlite*") if p.suffix != ".sqlite-shm"}
+        assert "+ 4: in the log" in three.data("diff").out
+        assert before == {
+            p.name: p.read_bytes() for p in three.path.glob("e.sqlite*") if p.suffix != ".sqlite-shm"
+        }
+
+
+def test_versions_whose_bytes_are_not_here(world: World, three: Clone) -> None:
+    three.git("push", "-q")
+    world.publish(three)
+    bob = world.clone("bob")
+    text = bob.data("diff", "HEAD~1", "HEAD").out
+    bob.git("fetch", "-q")
+    text = bob.data("diff", "v1", "v3", "--", "e.sqlite").out
+    assert text.startswith("e.sqlite  v1 → v3  8.0 KiB\n  needs v1 (8.0 KiB), v3 (8.0 KiB): git -c data.diff")
+    found = only(bob, "e.sqlite@v1", "e.sqlite@v3")
+    assert [need["version"] for need in found["needs"]] == ["v1", "v3"]
+    assert found["same_data"] is None
+    bob.data("diff", "--exit-code", "e.sqlite@v1", "e.sqlite@v3", code=1)
+    fetching = {"GIT_DATA_DIFF_FETCH": "always"}
+    text = bob.data("diff", "e.sqlite@v1", "e.sqlite@v3", env=fetching).out
+    assert "rows +2 −0 ~0" in text
+    assert "rows +2 −0 ~0" in bob.data("diff", "e.sqlite@v1", "e.sqlite@v3").out, "it stays in the cache"
+
+
+def test_stores_that_cannot_be_reached(world: World, three: Clone) -> None:
+    three.git("push", "-q")
+    world.publish(three)
+    bob = world.clone("bob")
+    shutil.rmtree(world.folder("production"))
+    shutil.rmtree(world.folder("staging"))
+    done = bob.data("diff", "e.sqlite@v1", "e.sqlite@v2", env={"GIT_DATA_DIFF_FETCH": "always"}, code=None)
+    assert done.code not in (0, 1)
+    assert "needs v1" in done.out
+    assert "not compared:" in done.out
+
+
+def test_a_deleted_version_is_gone(world: World, three: Clone) -> None:
+    three.git("push", "-q")
+    world.publish(three)
+    three.git("pull", "-q")
+    three.data("prune", "e.sqlite", "--keep", "1", "--yes")
+    three.commit("pruned")
+    three.git("push", "-q")
+    world.publish(three)
+    three.git("pull", "-q")
+    assert three.states("e.sqlite")["v1"] == "deleted"
+    text = three.data("diff", "v1", "v3", "--", "e.sqlite").out
+    assert "not compared: v1 was deleted on 20" in text
+    assert "its bytes are gone" in text
+
+
+def test_damaged_bytes_in_the_cache_are_not_compared(three: Clone) -> None:
+    oid = three.versions("e.sqlite")[2]["oid"].removeprefix("sha256:")
+    path = three.path / ".git" / "data" / "cache" / oid[:2] / oid
+    data = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(data[:-1] + b"X")
+    found = only(three, "e.sqlite@v1", "e.sqlite@v2")
+    assert [need["version"] for need in found["needs"]][:1] == ["v1"]
+    assert found["source"] is None
+
+
+def test_other_files_say_how_much_they_share(ana: Clone) -> None:
+    ana.write("model.bin", os.urandom(40_000))
+    ana.data("add", "model.bin")
+    ana.write("model.bin", ana.read("model.bin") + os.urandom(10_000))
+    found = only(ana)["source"]
+    assert found["kind"] == "other"
+    assert 30_000 < found["common"] <= 40_000
+    assert "% of its bytes were there before" in ana.data("diff").out
+
+
+def test_csv_by_key(ana: Clone) -> None:
+    pytest.importorskip("duckdb")
+    ana.write("a.csv", "id,price\n1,2.0\n2,3.5\n")
+    ana.data("add", "a.csv")
+    ana.write("a.csv", "id,price\n1,2.0\n2,3.75\n5,NULL\n")
+    text = ana.data("diff", "--key", "id").out
+    assert "~ 2: price: 3.5 → 3.75" in text
+    assert "+ 5: 'NULL'" in text
+
+
+def test_a_folder_file_by_file(ana: Clone) -> None:
+    ana.write("images/a.png", "a")
+    ana.write("images/b/c.png", "moving")
+    ana.write("images/gone.png", "gone")
+    change(ana.path / "images" / "t.sqlite", TABLE, "INSERT INTO t VALUES (1, 'one')")
+    ana.data("add", "images")
+    ana.commit("one")
+    assert ana.data("diff").out == ""
+    (ana.path / "images" / "b" / "c.png").rename(ana.path / "images" / "d.png")
+    (ana.path / "images" / "gone.png").unlink()
+    ana.write("images/new.png", "new")
+    change(ana.path / "images" / "t.sqlite", "UPDATE t SET name = 'eins'")
+    wanted = [
+        "  ~ b/c.png → d.png  6 B  moved",
+        "  − gone.png  4 B",
+        "  + new.png  3 B",
+        "  ~ t.sqlite  8.0 KiB  rows +0 −0 ~1",
+        "    t  (keyed by id)  +0 −0 ~1, 0 unchanged",
+        "      ~ 1: name: one → eins",
+        "  1 file unchanged",
+    ]
+    head, *rest = ana.data("diff").out.splitlines()
+    assert head.startswith("images  v1 → work tree")
+    assert head.endswith("files +1 −1 ~2")
+    assert rest == wanted
+    ana.data("add", "images")
+    ana.commit("two")
+    assert ana.data("diff", "HEAD~1", "HEAD").out.splitlines()[1:] == wanted
+    found = {one["path"]: one for one in only(ana, "HEAD~1")["folder"]["files"]}
+    assert found["d.png"]["moved_from"] == "b/c.png"
+    assert found["t.sqlite"]["source"]["changed"] == 1
+
+
+def test_not_every_table_of_a_folder_is_opened(ana: Clone) -> None:
+    change(ana.path / "one.sqlite", TABLE)
+    members = [f"many/{n}.sqlite" for n in range(diff_folders.MOST_TABLES + 2)]
+    for name in members:
+        ana.write(name, ana.read("one.sqlite"))
+    ana.data("add", "many")
+    change(ana.path / "one.sqlite", "INSERT INTO t VALUES (1, 'x')")
+    for name in members:
+        ana.write(name, ana.read("one.sqlite"))
+    assert "2 changed tables were not compared: --rows all compares them" in ana.data("diff").out
+    found = only(ana, "--rows", "all")["folder"]
+    assert found["note"] is None
+    assert all(one["source"]["added"] == 1 for one in found["files"])
+
+
+def test_a_page_to_read_in_a_browser(three: Clone) -> None:
+    three.data("diff", "HEAD~1", "HEAD", "--html", "changes.html")
+    assert "e.sqlite" in three.read("changes.html").decode()
+
+
+def test_long_output_goes_through_the_pager_on_a_terminal(three: Clone) -> None:
+    def on_terminal(*args: str) -> bytes:
+        ours, theirs = pty.openpty()
+        with open(ours, "rb", buffering=0) as reading:
+            process = subprocess.Popen(
+                ["git", "data", "diff", "HEAD~1", "HEAD", *args],
+                cwd=three.path, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL,
+                env={**os.environ, "GIT_PAGER": "sed s/^/paged:/", "TERM": "xterm"},
+            )  # fmt: skip
+            os.close(theirs)
+            found = b""
+            try:
+                while block := reading.read(1 << 16):
+                    found += block
+            except OSError:
+                pass
+            assert process.wait() == 0
+        return found
+
+    paged = on_terminal()
+    assert b"paged:" in paged
+    assert b"\x1b[3" in paged, "colours stay"
+    assert b"paged:" not in on_terminal("--no-pager")
+    assert "paged:" not in three.data("diff", "HEAD~1", env={"GIT_PAGER": "sed s/^/paged:/"}).out
