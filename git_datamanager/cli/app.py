@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("listing", "Show the versions of datasets."),
     "show": ("listing", "Show one version in full."),
     "diff": ("diff", "Show what changed inside datasets, row by row."),
+    "sql": ("sql", "Ask datasets in SQL."),
     "upload": ("move", "Bring pending versions to staging."),
     "pull": ("move", "Bring verified versions into the work tree."),
     "publish": ("publish", "Publish what is merged (run by CI)."),
