@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import Protocol
 
+from git_datamanager.errors import DataError
 from git_datamanager.tables.result import Row
-from git_datamanager.tables.rowdiff import Dialect
+from git_datamanager.tables.rowdiff import Dialect, Pair
 from git_datamanager.tables.schema import Schema, Table
 from git_datamanager.tables.values import Cell
+
+ROWS = "rows"
+"""The one table of a file that holds rows and has no name for them."""
 
 
 class Side(IntEnum):
@@ -37,9 +41,17 @@ class Engine(Protocol):
         """The engine itself holds that no two rows have one key, and none has NULL in it."""
         ...
 
+    def is_one_to_one(self, before: Table, after: Table, key: Sequence[Pair]) -> bool:
+        """A key that is unique on both sides is known to match one row at most of the other side."""
+        ...
+
     def partners(self, before: Table, after: Table) -> Callable[[str, str], str] | None:
         """A condition that pairs each row with at most one of the other side, whatever it holds; None where
         the engine knows no such thing."""
+        ...
+
+    def packed(self, side: Side, table: Table) -> str | None:
+        """The rows as lists in one column `cells`, where the tables are too wide to be compared otherwise."""
         ...
 
     widest: int
@@ -52,3 +64,12 @@ class Engine(Protocol):
 
 class Unreadable(Exception):
     """Why one table could not be read; the others may still be."""
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words or message
+        """What the engine itself says."""
+
+
+class NotInstalled(DataError):
+    """The library that reads files of this kind is not there."""

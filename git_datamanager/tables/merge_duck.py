@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from git_datamanager.errors import Corrupt, DataError
-from git_datamanager.tables import duck, kinds
+from git_datamanager.tables import duck, kinds, separated
 from git_datamanager.tables.clashes import clashes
+from git_datamanager.tables.dialect import DuckDialect
+from git_datamanager.tables.engine import ROWS
 from git_datamanager.tables.merged import LISTED, Clash, RowMerge, TableMerge
 from git_datamanager.tables.result import Row
-from git_datamanager.tables.rowdiff import doubled, keyless, quoted
+from git_datamanager.tables.rowdiff import doubled, keyless, literal, quoted
 from git_datamanager.tables.rowmerge import Take, Three, changed_rows, gone_rows, new_rows
 from git_datamanager.tables.schema import Column, Table, folded
+from git_datamanager.tables.words import said
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -44,17 +47,13 @@ def merge(
         with duck.connected(list(links.values()), Path(name)) as database:
             tables = {side: duck.READERS[kind](database, side, link) for side, link in links.items()}
             three = _three(database, tables, key)
-            found = list(clashes(duck.ROWS, three, lambda sql: _rows(database, sql)))
+            found = list(clashes(ROWS, three, lambda sql: _rows(database, sql)))
             if found and take is None:
                 return _merged((), found, is_written=False)
             counts = _collect(database, three, take or Take.OURS)
             _WRITERS[kind](database, three, ours, links["ours"], out)
     return _merged(
-        (
-            TableMerge(
-                name=duck.ROWS, added=counts["added"], removed=counts["removed"], changed=counts["changed"]
-            ),
-        ),
+        (TableMerge(name=ROWS, added=counts["added"], removed=counts["removed"], changed=counts["changed"]),),
         found,
         is_written=True,
     )
@@ -85,7 +84,7 @@ def _three(database: "DuckDBPyConnection", tables: dict[str, Table], key: Sequen
             raise DataError(f"the key ({', '.join(key)}) does not tell the rows of {side} apart")
     by_name = {folded(column.name): column for column in ours.columns}
     columns = tuple(by_name[folded(name)] for name in key)
-    return Three("base", "ours", "theirs", ours.columns, columns, duck.DuckDialect())
+    return Three("base", "ours", "theirs", ours.columns, columns, DuckDialect())
 
 
 def _rows(database: "DuckDBPyConnection", sql: str) -> Iterator[Row]:
@@ -96,7 +95,7 @@ def _rows(database: "DuckDBPyConnection", sql: str) -> Iterator[Row]:
         while batch := cursor.fetchmany(2048):
             yield from batch
     except duckdb.Error as error:
-        raise Corrupt(f"the rows cannot be merged ({duck.words(error)})") from error
+        raise Corrupt(f"the rows cannot be merged ({said(error)})") from error
 
 
 def _collect(database: "DuckDBPyConnection", three: Three, take: Take) -> dict[str, int]:
@@ -131,7 +130,7 @@ class _Changes:
 
 
 def _write_csv(database: "DuckDBPyConnection", three: Three, ours: Path, _link: Path, out: Path) -> None:
-    reading, changes = duck.sniffed(ours), _Changes(database, three)
+    reading, changes = separated.sniffed(ours), _Changes(database, three)
     with _opened(ours, "rt", reading) as source, _opened(out, "xt", reading) as target:
         first = source.readline()
         end = "\r\n" if first.endswith("\r\n") else "\n"
@@ -144,14 +143,14 @@ def _write_csv(database: "DuckDBPyConnection", three: Three, ours: Path, _link: 
         writer.writerows(changes.new)
 
 
-def _opened(path: Path, mode: str, reading: "duck.Csv") -> IO[str]:
+def _opened(path: Path, mode: str, reading: separated.Csv) -> IO[str]:
     if reading.compression == "gzip":
         return cast("IO[str]", gzip.open(path, mode, encoding=reading.encoding, newline=""))
     return path.open(mode, encoding=reading.encoding, newline="")
 
 
 def _write_jsonl(database: "DuckDBPyConnection", three: Three, ours: Path, _link: Path, out: Path) -> None:
-    reading, changes = duck.sniffed(ours), _Changes(database, three)
+    reading, changes = separated.sniffed(ours), _Changes(database, three)
     names = [column.name for column in three.key]
     with _opened(ours, "rt", reading) as source, _opened(out, "xt", reading) as target:
         for line in filter(str.strip, source):
@@ -181,7 +180,7 @@ def _write_parquet(database: "DuckDBPyConnection", three: Three, _ours: Path, li
 
     cells, taken = (", ".join(f"{alias}.{quoted(c.name)}" for c in three.columns) for alias in "ox")
     match = " AND ".join(f"x.{quoted(c.name)} = o.{quoted(c.name)}" for c in three.key)
-    standing = f"read_parquet({duck.literal(str(link))}, file_row_number = true)"
+    standing = f"read_parquet({literal(str(link))}, file_row_number = true)"
     sql = (
         f"SELECT {cells}, o.file_row_number AS n__ FROM {standing} o"
         f" WHERE NOT EXISTS (SELECT 1 FROM gone__ x WHERE {match})"

@@ -15,6 +15,7 @@ from git_datamanager.errors import Conflict, Corrupt, DataError
 from git_datamanager.tables import sqlite
 from git_datamanager.tables.clashes import clashes
 from git_datamanager.tables.compare import Wish, compare_tables
+from git_datamanager.tables.dialect import SqliteDialect
 from git_datamanager.tables.engine import Side
 from git_datamanager.tables.merged import LISTED, Clash, RowMerge, TableMerge
 from git_datamanager.tables.result import TableDiff
@@ -203,7 +204,7 @@ class _Merge:
         columns = tuple(self._writable("main", sides.ours))
         key = self._key(sides)
         if key:
-            three = Three(base, ours, theirs, columns, key, sqlite.SqliteDialect())
+            three = Three(base, ours, theirs, columns, key, SqliteDialect())
             return _Keyed(self, sides.ours.name, three).run()
         return self._counted(sides.ours.name, base, ours, theirs, columns)
 
@@ -222,7 +223,7 @@ class _Merge:
         self, name: str, base: str, ours: str, theirs: str, columns: tuple[Column, ...]
     ) -> TableMerge:
         """Rows without a key: each stands as often as on the side that changed that."""
-        sql = counted(base, ours, theirs, columns, sqlite.SqliteDialect())
+        sql = counted(base, ours, theirs, columns, SqliteDialect())
         added = removed = 0
         for before, here, there, *cells in self._database.execute(sql).fetchall():
             wanted = there

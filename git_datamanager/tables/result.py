@@ -37,6 +37,8 @@ class TableDiff:
 
     name: str
     change: Change
+    was: str | None = None
+    """Its name before, where that has another case."""
     rows_before: int | None = None
     rows_after: int | None = None
     key: tuple[str, ...] = ()

@@ -15,8 +15,12 @@ Pair = tuple[Column, Column]
 
 
 def quoted(name: str) -> str:
-    """An identifier for SQLite and DuckDB. NUL cannot stand in one: whoever reads schemas leaves it out."""
+    """An identifier for SQLite and DuckDB."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 class Dialect(Protocol):
@@ -92,14 +96,15 @@ def new_rows(sides: Sides, key: Sequence[Pair], after: Sequence[Column]) -> str:
 def oftener(sides: Sides, skip: Callable[[str, str], str] | None = None) -> str:
     """Rows of shared cells with how much oftener they stand in `after`; negative: in `before`.
 
-    `skip(inner, outer)`, given the aliases of a side and the other: a condition for rows that need no counting,
-    because each has one partner there that is the same.
+    `skip(inner, outer)`, given the aliases of a side and the other: a condition for rows that need no
+    counting, because each has one partner there that is the same.
     """
     grouped = [sides.dialect.grouped(f"c{n}", pair) for n, pair in enumerate(sides.shared)]
     groups = ", ".join(word for words in grouped for word in words)
     cells = ", ".join(sides.dialect.shown(f"c{n}", pair[0]) for n, pair in enumerate(sides.shared))
     parts = " UNION ALL ".join(_counted(sides, side, skip) for side in (0, 1))
-    return f"SELECT sum(n__), {cells} FROM ({parts}) GROUP BY {groups} HAVING sum(n__) <> 0"
+    counted = f"SELECT sum(n__), {cells} FROM ({parts}) GROUP BY {groups}"
+    return f"{counted} HAVING sum(n__) <> 0 ORDER BY {groups}"
 
 
 def _counted(sides: Sides, side: int, skip: Callable[[str, str], str] | None) -> str:
@@ -132,21 +137,37 @@ def doubled(relation: str, key: Sequence[str]) -> str:
     return f"SELECT {names} FROM {relation} WHERE {whole} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
 
 
+def matched_twice(sides: Sides, key: Sequence[Pair], side: int) -> str:
+    """One row of a side that several rows of the other have the key of; no row where there is none."""
+    own = ("b", "a")[side]
+    words = (sides.dialect.grouped(f"{own}.{quoted(pair[side].name)}", pair) for pair in key)
+    groups = ", ".join(word for found in words for word in found)
+    joined = f"{sides.before} b JOIN {sides.after} a ON {_match(sides, key)}"
+    return f"SELECT 1 FROM {joined} GROUP BY {groups} HAVING count(*) > 1 LIMIT 1"
+
+
 def keyless(relation: str, key: Sequence[str]) -> str:
     """How many rows lack a part of their key."""
     return f"SELECT count(*) FROM {relation} WHERE {_has_hole(key)}"
 
 
-def split(sides: Sides, key: Sequence[Pair]) -> tuple[Sides, Sides]:
-    """The rows that have the whole key, and those that do not."""
+def split(
+    sides: Sides, key: Sequence[Pair], columns: tuple[Sequence[str], Sequence[str]]
+) -> tuple[Sides, Sides]:
+    """The rows that have the whole key, and those that do not; `columns`: all that each side has."""
     made = []
     for condition in ("NOT ({})", "{}"):
         relations = [
-            f"(SELECT * FROM {relation} WHERE {condition.format(_has_hole([pair[n].name for pair in key]))})"
+            filtered(relation, columns[n], condition.format(_has_hole([pair[n].name for pair in key])))
             for n, relation in enumerate((sides.before, sides.after))
         ]
         made.append(replace(sides, before=relations[0], after=relations[1]))
     return made[0], made[1]
+
+
+def filtered(relation: str, columns: Sequence[str], condition: str) -> str:
+    """The rows that a condition is true of, as they stand in FROM."""
+    return f"(SELECT {', '.join(map(quoted, columns))} FROM {relation} WHERE ({condition}\n))"
 
 
 def _has_hole(key: Sequence[str]) -> str:

@@ -3,7 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, count
 from typing import NamedTuple, Protocol, TypeVar
+
+NARROW = 300
+"""Columns of a table that DuckDB can have as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,10 @@ class Table:
     """The columns of the declared primary key, in its order."""
     closed: str | None = None
     """Why its rows cannot be compared."""
+    definition: str = ""
+    """The SQL text that declares it, where there is one."""
+    is_key_whole: bool = False
+    """No part of the declared key can be NULL."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,6 +102,22 @@ def folded(name: str) -> str:
     return name.translate(_CASES)
 
 
+def distinct_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Names for the columns of a file that says what it likes: one without any is called by its number (from
+    0), one that was there before gets the next number that is free."""
+    taken, given = set[str](), {folded(name) for name in names}
+    found = []
+    for n, name in enumerate(names):
+        if name and folded(name) not in taken:
+            found.append(name)
+        else:
+            stem = name or f"column{n}"
+            tries = chain([] if name else [stem], (f"{stem}_{k}" for k in count(1)))
+            found.append(next(one for one in tries if folded(one) not in taken | given))
+        taken.add(folded(found[-1]))
+    return tuple(found)
+
+
 def paired(before: Sequence[N], after: Sequence[N]) -> list[tuple[N | None, N | None]]:
     """Both sides of each name: in the order of `after`, then what only `before` has."""
     old = {folded(item.name): item for item in before}
@@ -108,7 +132,7 @@ def shared(before: Table, after: Table) -> list[tuple[Column, Column]]:
 
 
 def column_changes(before: Table, after: Table) -> list[ColumnChange]:
-    """What is declared otherwise. Moving a column changes nothing."""
+    """What is declared otherwise, or has its name in another case. Moving a column changes nothing."""
     found = []
     for old, new in paired(before.columns, after.columns):
         if old is None or new is None:
@@ -119,7 +143,21 @@ def column_changes(before: Table, after: Table) -> list[ColumnChange]:
 
 
 def _declared(column: Column) -> tuple[object, ...]:
-    return (folded(column.type), column.not_null, column.default)
+    return (column.name, folded(column.type), column.not_null, column.default)
+
+
+def same_text(one: str, other: str) -> bool:
+    """Statements that differ in nothing but white space."""
+    return one.split() == other.split()
+
+
+def definition_changes(pairs: Iterable[tuple[Table | None, Table | None]]) -> list[ThingChange]:
+    """Tables whose columns are declared alike, and something else is not: a CHECK, a collation."""
+    return [
+        ThingChange(Change.CHANGED, "table", new.name, old.definition, new.definition)
+        for old, new in pairs
+        if old and new and not column_changes(old, new) and not same_text(old.definition, new.definition)
+    ]
 
 
 def thing_changes(before: Iterable[Thing], after: Iterable[Thing]) -> list[ThingChange]:
@@ -131,7 +169,7 @@ def thing_changes(before: Iterable[Thing], after: Iterable[Thing]) -> list[Thing
         was, now = old.get(key), new.get(key)
         if was is None or now is None:
             change = Change.ADDED if was is None else Change.REMOVED
-        elif was.text.split() != now.text.split():
+        elif not same_text(was.text, now.text):
             change = Change.CHANGED
         else:
             continue

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from git_datamanager.errors import Corrupt, DataError
+from git_datamanager.errors import Corrupt
 from git_datamanager.tables import kinds
 from git_datamanager.tables.compare import Wish, compare_tables
-from git_datamanager.tables.engine import Engine
+from git_datamanager.tables.engine import Engine, NotInstalled
 from git_datamanager.tables.result import SourceDiff
+from git_datamanager.tables.words import FOLDER
 
 EVERYTHING = Wish()
 
@@ -35,20 +36,18 @@ def compare(before: Path | None, after: Path | None, name: str, wish: Wish = EVE
     if found[0] == kinds.OTHER:
         return _as_bytes(bytes_alone, before, after, _disappointed(name))
     try:
-        with opened(found[0], before, after) as engine:
+        with opened(found[0], before, after, name) as engine:
             tables, things = compare_tables(engine, wish)
-    except DataError as error:
-        if not isinstance(error, Corrupt) and not error.hints:
-            raise
+    except (Corrupt, NotInstalled) as error:
         return _as_bytes(bytes_alone, before, after, error.message, *error.hints)
     return replace(bytes_alone, kind=found[0], tables=tuple(tables), things=tuple(things))
 
 
 @contextmanager
-def opened(kind: str, before: Path | None, after: Path | None) -> Iterator[Engine]:
-    """The engine for files of this kind, with a private folder that is gone afterwards. Raises Corrupt,
-    DataError where the engine is not installed."""
-    with tempfile.TemporaryDirectory(prefix="git-data-tables-") as folder:
+def opened(kind: str, before: Path | None, after: Path | None, name: str = "") -> Iterator[Engine]:
+    """The engine for files of this kind, with a private folder that is gone afterwards; `name`: what
+    the dataset is called. Raises Corrupt, NotInstalled."""
+    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
         if kind == kinds.SQLITE:
             from git_datamanager.tables import sqlite
 
@@ -57,8 +56,8 @@ def opened(kind: str, before: Path | None, after: Path | None) -> Iterator[Engin
         else:
             from git_datamanager.tables import duck
 
-            with duck.opened(kind, before, after, Path(folder)) as duck_engine:
-                yield duck_engine
+            with duck.opened(kind, before, after, Path(folder), name) as other:
+                yield other
 
 
 def _size(path: Path | None) -> int | None:

@@ -11,10 +11,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from git_datamanager.errors import Corrupt, DataError
+from git_datamanager.tables.dialect import SqliteDialect
 from git_datamanager.tables.engine import Side, Unreadable
 from git_datamanager.tables.result import Row
 from git_datamanager.tables.rowdiff import Pair, quoted
-from git_datamanager.tables.schema import Column, Schema, Table, Thing, folded
+from git_datamanager.tables.schema import Column, Schema, Table, Thing, folded, same_text
 from git_datamanager.tables.values import Cell
 
 OLDEST = (3, 37, 0)
@@ -22,59 +23,12 @@ LONGEST = 128 << 20
 """Bytes of a cell, or a row, that is still compared."""
 _ENCODING_AT = 56
 _ENCODINGS = {1: "UTF-8", 2: "UTF-16le", 3: "UTF-16be"}
-_STORED, _COMPUTED = 3, 2
+_HIDDEN, _STORED = 6, 3
+"""A generated column whose values stand in the file; those of the other kind are not computed."""
 _SETTINGS = ("user_version", "application_id")
 _ROWIDS = ("rowid", "_rowid_", "oid")
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
-_PRAGMAS = frozenset({"table_list", "table_xinfo", *_SETTINGS})
-
-
-class SqliteDialect:
-    """Cells are the same where class and value are: no affinity, no collation of the column counts."""
-
-    def __init__(self, *, is_typed: bool = True) -> None:
-        """`is_typed`: the tables are stored as their columns declare."""
-        self._is_typed = is_typed
-
-    def same_cell(self, before: str, after: str, pair: Pair) -> str:
-        if self._is_plain(pair):
-            return f"{before} IS {after} COLLATE BINARY"
-        # +x has no affinity of its own, so nothing is converted; but then 1 IS 1.0.
-        return f"(+{before} IS +{after} COLLATE BINARY AND typeof({before}) = typeof({after}))"
-
-    def same_key(self, before: str, after: str, pair: Pair) -> str:  # noqa: ARG002 -- as every dialect
-        return f"{before} = {after}"
-
-    def common(self, cell: str, pair: Pair, side: int) -> str:  # noqa: ARG002
-        return cell
-
-    def shown(self, cell: str, column: Column) -> str:  # noqa: ARG002
-        return cell
-
-    def sorted_by(self, cell: str) -> str:
-        return f"+{cell}"
-
-    def grouped(self, cell: str, pair: Pair) -> tuple[str, ...]:
-        words = (f"+{cell} COLLATE BINARY",)
-        return words if self._is_plain(pair) else (*words, f"typeof({cell})")
-
-    def _is_plain(self, pair: Pair) -> bool:
-        """Both store what they are given in the same one way."""
-        return self._is_typed and affinity(pair[0].type) == affinity(pair[1].type) != ""
-
-
-def affinity(declared: str) -> str:
-    """How a column of this type stores what it is given (sqlite.org/datatype3.html, 3.1); empty: as is."""
-    word = declared.upper()
-    for found, parts in (
-        ("INTEGER", ("INT",)),
-        ("TEXT", ("CHAR", "CLOB", "TEXT")),
-        ("", ("BLOB",)),
-        ("REAL", ("REAL", "FLOA", "DOUB")),
-    ):
-        if any(part in word for part in parts):
-            return found
-    return "" if word in ("", "ANY") else "NUMERIC"  # of a STRICT table ANY is as it is: ask more, never less
+_PRAGMAS = frozenset({"table_list", "table_xinfo", "index_list", *_SETTINGS})
 
 
 class SqliteEngine:
@@ -92,23 +46,39 @@ class SqliteEngine:
             return self._recoded
         try:
             return Schema(tuple(self._tables(side)), tuple(self._things(side)))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise Corrupt(f"SQLite cannot read the database ({error})") from error
 
     def _tables(self, side: Side) -> Iterator[Table]:
         listed = self._database.execute(f"PRAGMA {side.word}.table_list").fetchall()
-        for _, name, kind, *_ in sorted(listed, key=lambda row: folded(row[1])):
+        texts = dict(
+            self._database.execute(f"SELECT name, sql FROM {side.word}.sqlite_schema WHERE type = 'table'")
+        )
+        for _, name, kind, _, has_no_rowid, _ in sorted(listed, key=lambda row: folded(row[1])):
             if kind == "virtual":
                 yield Table(name, (), closed="a virtual table: what it shows is not compared")
             elif kind == "table" and not folded(name).startswith("sqlite_"):
-                yield self._table(side, name)
+                yield self._table(side, name, texts.get(name) or "", has_rowid=not has_no_rowid)
 
-    def _table(self, side: Side, name: str) -> Table:
-        rows = self._database.execute(f"PRAGMA {side.word}.table_xinfo({quoted(name)})").fetchall()
-        seen = [row for row in rows if row[6] in (0, _STORED)]
-        columns = (Column(row[1], row[2], bool(row[3]), row[4]) for row in seen)
-        key = sorted((row[5], row[1]) for row in seen if row[5])
-        return Table(name, tuple(columns), tuple(column for _, column in key))
+    def _table(self, side: Side, name: str, text: str, *, has_rowid: bool) -> Table:
+        rows = self._pragma(side, "table_xinfo", name)
+        seen = [row for row in rows if row[_HIDDEN] in (0, _STORED)]
+        columns = [Column(row[1], row[2], bool(row[3]), row[4]) for row in seen]
+        key = tuple(column for _, column in sorted((row[5], row[1]) for row in seen if row[5]))
+        parts = [column for column in columns if column.name in key]
+        is_whole = (
+            not has_rowid or all(column.not_null for column in parts) or self._is_rowid(side, name, parts)
+        )
+        return Table(name, tuple(columns), key, definition=text, is_key_whole=bool(key) and is_whole)
+
+    def _is_rowid(self, side: Side, name: str, key: Sequence[Column]) -> bool:
+        """An INTEGER PRIMARY KEY, but that of INTEGER PRIMARY KEY DESC, which has an index of its own."""
+        if len(key) != 1 or key[0].type.upper() != "INTEGER":
+            return False
+        return all(row[3] != "pk" for row in self._pragma(side, "index_list", name))
+
+    def _pragma(self, side: Side, word: str, name: str) -> list[Row]:
+        return self._database.execute(f"PRAGMA {side.word}.{word}({quoted(name)})").fetchall()
 
     def _things(self, side: Side) -> Iterator[Thing]:
         rows = self._database.execute(
@@ -131,27 +101,34 @@ class SqliteEngine:
         return f"{side.word}.{quoted(table.name)}"
 
     def is_unique(self, table: Table, key: Sequence[str]) -> bool:
-        """Only an INTEGER PRIMARY KEY and columns that are NOT NULL: others may hold NULL, many times."""
-        if not key or set(map(folded, key)) != set(map(folded, table.key)):
-            return False
-        declared = {folded(c.name): c for c in table.columns}
-        found = [declared[folded(name)] for name in key]
-        is_rowid = len(found) == 1 and found[0].type.upper() == "INTEGER"
-        return is_rowid or all(column.not_null for column in found)
+        """A declared key that cannot hold NULL: others may, many times."""
+        return table.is_key_whole and set(map(folded, key)) == set(map(folded, table.key))
+
+    def is_one_to_one(self, before: Table, after: Table, key: Sequence[Pair]) -> bool:
+        """Where both sides declare the same, or hold nothing but integers: else one side may take for one
+        value (by its collation, or as a number) what are two on the other."""
+        if self._recoded is None and before.definition and same_text(before.definition, after.definition):
+            return True
+        declared = {column.type.upper() for column in key[0]}
+        return len(key) == 1 and declared == {"INTEGER"} and before.is_key_whole and after.is_key_whole
 
     def partners(self, before: Table, after: Table) -> Callable[[str, str], str] | None:
         """By rowid: a table that has a key is not asked, one without any has a rowid."""
-        taken = {folded(name) for table in (before, after) for name in table.names}
-        free = next((name for name in _ROWIDS if name not in taken), None)
-        if free is None or before.key or after.key:
+        if before.key or after.key:
             return None
-        return lambda inner, outer: f"{outer}.{free} = {inner}.{free}"
+        sides = ((Side.BEFORE, before), (Side.AFTER, after))
+        taken = {folded(row[1]) for side, t in sides for row in self._pragma(side, "table_xinfo", t.name)}
+        free = next((name for name in _ROWIDS if name not in taken), None)
+        return None if free is None else lambda inner, outer: f"{outer}.{free} = {inner}.{free}"
+
+    def packed(self, side: Side, table: Table) -> str | None:  # noqa: ARG002 -- 2000 columns are no matter
+        return None
 
     def rows(self, sql: str, values: Sequence[Cell] = ()) -> Iterator[Row]:
         try:
             yield from self._database.execute(sql, values)
-        except (sqlite3.Error, MemoryError) as error:
-            raise Unreadable(_words(error)) from error
+        except (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeError, OverflowError) as error:
+            raise Unreadable(_words(error), str(error)) from error
 
 
 def _words(error: Exception) -> str:
@@ -237,6 +214,7 @@ def _recode(path: Path, target: Path, encoding: str) -> Schema:
     ):
         copy.execute(f"PRAGMA encoding = '{encoding}'")
         copy.execute("PRAGMA journal_mode = OFF")
+        copy.execute("PRAGMA synchronous = OFF")
         engine = SqliteEngine(source)
         schema = engine.schema(Side.BEFORE)
         try:

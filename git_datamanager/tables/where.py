@@ -1,0 +1,22 @@
+"""A condition of the reader's own on rows: checked to be one before anything is read by it.
+
+It is an expression of SQL and nothing more. That it can do no harm is the engines' part: they are opened so
+that they can read the two sources and nothing else (docs/design/tables.md, "Sources").
+"""
+
+from git_datamanager.tables.engine import Engine, Unreadable
+
+
+def problem(engine: Engine, relation: str, condition: str) -> str | None:
+    """What the engine says of it where it is no condition on the rows of this relation.
+
+    Text that compiles both bare and in brackets is one whole expression: whatever closes a bracket that it
+    has not opened, opens one, or goes on after the condition, fails in one of the two.
+    """
+    for text in (condition, f"({condition}\n)"):
+        try:
+            for _ in engine.rows(f"EXPLAIN SELECT 1 FROM {relation} WHERE {text}"):
+                pass
+        except Unreadable as error:
+            return error.words
+    return None
