@@ -166,7 +166,8 @@ def _rows(count: int) -> str:
 
 def _column(change: ColumnChange, ink: Ink) -> str:
     filled = f", {number(change.filled)} filled" if change.filled is not None else ""
-    text = f"{MARKS[change.change]} column {_name(change.name)}"
+    was = f"{_name(change.before.name)} → " if change.before and change.before.name != change.name else ""
+    text = f"{MARKS[change.change]} column {was}{_name(change.name)}"
     if change.before is not None and change.after is not None:
         text += f": {_declared(change.before)} → {_declared(change.after)}"
     else:

@@ -10,13 +10,10 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops import reading
-from git_datamanager.ops.diff_folders import compare_folders
 from git_datamanager.ops.diff_sides import Pair, pairs_of
 from git_datamanager.ops.diff_standing import Standing, is_absent, stand
 from git_datamanager.ops.differences import DatasetDiff
-from git_datamanager.ops.fetch import roles
 from git_datamanager.ops.reading import MayFetch
-from git_datamanager.ops.treelisting import listing_of
 from git_datamanager.tables.compare import SAMPLES, Wish
 from git_datamanager.tables.source import compare as compare_files
 
@@ -35,8 +32,15 @@ class Asked:
     where: str | None = None
     """A condition of the engine's SQL that rows have to meet."""
     is_schema_only: bool = False
+    is_outside_only: bool = False
+    """Of a folder which files differ, and nothing that is in them."""
     is_names_only: bool = False
     """Nothing is opened: which datasets differ, and in which versions."""
+
+    @property
+    def most_members(self) -> int | None:
+        """So many members of a folder are compared as tables; None: all."""
+        return 0 if self.is_outside_only else None if self.rows is None else MOST_MEMBERS
 
     @property
     def scope(self) -> str | None:
@@ -51,11 +55,16 @@ class Asked:
         rows = self.rows if most is None else most if self.rows is None else min(self.rows, most)
         key = self.key or tuple(dataset.options.get("key", ()))
         return Wish(
-            rows=rows, tables=self.tables, keys={"": key} if key else {}, is_schema_only=self.is_schema_only
+            rows=rows,
+            tables=self.tables,
+            keys={"": key} if key else {},
+            is_schema_only=self.is_schema_only,
+            where=self.where,
         )
 
 
 EVERYTHING = Asked()
+MOST_MEMBERS = 20
 
 
 def diff(
@@ -140,6 +149,9 @@ def _fetched(manager: DataManager, wanted: Sequence[Standing], may_fetch: MayFet
     for dataset, version in entries if done.is_allowed else ():
         try:
             if dataset.kind is Kind.TREE:
+                from git_datamanager.ops.fetch import roles
+                from git_datamanager.ops.treelisting import listing_of
+
                 listing_of(manager, dataset, version, roles(version, "auto"))
             else:
                 reading.bring(manager, [(dataset, version)], reading.always)
@@ -179,9 +191,11 @@ class _Comparison:
         assert one is not None  # noqa: S101 -- a pair has a side
         wish = self._asked.wish(one.dataset)
         if outline.kind is Kind.TREE:
+            from git_datamanager.ops.diff_folders import compare_folders
+
             folder = compare_folders(
                 self._manager, before, after, wish,
-                is_limited=self._asked.rows is not None, fetches=self._fetched.is_allowed,
+                most=self._asked.most_members, fetches=self._fetched.is_allowed,
             )  # fmt: skip
             return replace(outline, folder=folder)
         with ExitStack() as stack:

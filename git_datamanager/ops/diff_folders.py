@@ -13,10 +13,8 @@ from git_datamanager.events import mover
 from git_datamanager.manager import DataManager
 from git_datamanager.ops.diff_standing import Standing
 from git_datamanager.ops.differences import FolderDiff, MemberChange
-from git_datamanager.ops.fetch import roles
 from git_datamanager.ops.folder_local import here, kept_listing, kept_members, part_of
 from git_datamanager.ops.folder_local import provider as beside_or
-from git_datamanager.ops.treestore import provider
 from git_datamanager.tables import kinds
 from git_datamanager.tables.compare import Wish
 from git_datamanager.tables.result import SourceDiff
@@ -24,9 +22,8 @@ from git_datamanager.tables.schema import Change
 from git_datamanager.tables.source import compare
 from git_datamanager.workspace.folderbuild import Provide
 
-MOST_TABLES = 20
 MOST_BYTES = 256 << 20
-"""Of the members that are compared as tables, both sides together, unless all is asked for."""
+"""Of the members that are compared as tables, both sides together, unless all are."""
 
 
 def compare_folders(
@@ -35,10 +32,11 @@ def compare_folders(
     after: Standing | None,
     wish: Wish,
     *,
-    is_limited: bool,
+    most: int | None,
     fetches: bool,
 ) -> FolderDiff:
-    """What differs between two folders whose listings are here. `fetches`: members may come from the stores.
+    """What differs between two folders whose listings are here. `most`: so many members are compared as
+    tables, None: all, however large. `fetches`: members may come from the stores.
 
     Raises Corrupt for a damaged listing; of a member that cannot be had `note` tells.
     """
@@ -46,9 +44,9 @@ def compare_folders(
     members = member_changes(old, new)
     unchanged = len(new) - sum(one.change is not Change.REMOVED for one in members)
     found = [one.path for one in members if _is_table(old, new, one)]
-    chosen = _chosen(old, new, found) if is_limited else found
+    chosen = found if most is None else _chosen(old, new, found[:most])
     notes = []
-    if len(chosen) < len(found):
+    if len(chosen) < len(found) and most != 0:
         notes.append(f"{len(found) - len(chosen)} changed tables were not compared: --rows all compares them")
     tables: dict[str, SourceDiff] = {}
     if chosen and before is not None and after is not None:
@@ -111,11 +109,11 @@ def _is_table(before: Listing, after: Listing, one: MemberChange) -> bool:
 
 
 def _chosen(before: Listing, after: Listing, paths: Sequence[str]) -> list[str]:
-    """The first of them, as far as the limits reach."""
+    """The first of them, as far as the bytes reach."""
     left, chosen = MOST_BYTES, list[str]()
     for path in paths:
         left -= sum(m.size for listing in (before, after) for m in _members(listing, [path]))
-        if left < 0 or len(chosen) == MOST_TABLES:
+        if left < 0:
             break
         chosen.append(path)
     return chosen
@@ -168,6 +166,9 @@ class _Files:
         manager, dataset, version = self._manager, self._side.dataset, self._side.version
         assert version is not None  # noqa: S101 -- asked of versions alone
         if self._fetches:
+            from git_datamanager.ops.fetch import roles
+            from git_datamanager.ops.treestore import provider
+
             advance = mover(manager.progress, dataset.name)
             others: Provide = provider(
                 manager, dataset, version, self._listing, roles(version, "auto"), advance

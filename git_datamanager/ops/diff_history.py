@@ -7,16 +7,14 @@ is remembered once it was made: Git asks again for every commit that it shows.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
-from git_datamanager.ops import reading
-from git_datamanager.ops.diff import Asked, compare
-from git_datamanager.ops.diff_sides import Pair, Place
-from git_datamanager.ops.diff_standing import is_absent, stand
-from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.workspace.sqlitecache import SqliteCache
+
+if TYPE_CHECKING:  # nothing of it is needed where all was remembered
+    from git_datamanager.ops.differences import DatasetDiff
 
 FORMAT = 1
 """Of what is remembered: another one makes all texts anew."""
@@ -34,7 +32,23 @@ CREATE TABLE IF NOT EXISTS text (
 ) WITHOUT ROWID
 """
 
-Render = Callable[[DatasetDiff], Sequence[str]]
+Render = Callable[["DatasetDiff"], Sequence[str]]
+
+
+class Step(NamedTuple):
+    """A version and the one it came from; None where there is none, or its bytes are gone."""
+
+    dataset: Dataset
+    parent: Version | None
+    version: Version
+
+    def cost(self, manager: DataManager) -> int:
+        """Bytes that are read: of a folder those of its listings."""
+        versions = [version for version in (self.parent, self.version) if version is not None]
+        if self.dataset.kind is Kind.FILE:
+            return sum(version.size for version in versions)
+        paths = (manager.cache.path(version.oid) for version in versions)
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 class Told(NamedTuple):
@@ -46,58 +60,62 @@ class Told(NamedTuple):
     """It takes too long to compare while Git waits."""
 
 
-_LARGE = Told((), is_large=True)
-
-
 def changes(manager: DataManager, manifest: Manifest, render: Render) -> dict[str, Told]:
     """By entry id: the change of each version against its parent, rendered. Fetches nothing, unless
     `data.diff.fetch` is `always`."""
     book = _Book(manager)
-    may_fetch = reading.always if manager.settings.get("data.diff.fetch") == "always" else reading.never
     told, left = {}, AT_ONCE
-    for dataset, version in sorted(_live(manifest), key=lambda entry: entry[1].created, reverse=True):
-        pair = _pair(dataset, version)
-        cost = sum(place.version.size for place in pair if place is not None and place.version is not None)
-        key = _key(pair)
+    for step in sorted(_steps(manifest), key=lambda step: step.version.created, reverse=True):
+        cost = step.cost(manager)
         left -= cost if cost <= EACH else 0
-        lines = book.read(key)
+        lines = book.read(_key(step))
         if lines is not None:
-            told[version.id] = Told(lines)
-        elif cost > EACH or (left < 0 and not _is_lacking(manager, pair)):
-            told[version.id] = _LARGE
+            told[step.version.id] = Told(lines)
+        elif cost > EACH or (left < 0 and not _is_lacking(manager, step)):
+            told[step.version.id] = Told((), is_large=True)
         else:
-            told[version.id] = _made(manager, pair, render, may_fetch, book, key)
+            told[step.version.id] = _made(manager, step, render, book)
     return told
 
 
-def _live(manifest: Manifest) -> Iterator[tuple[Dataset, Version]]:
-    return ((d, v) for d, v in manifest.entries() if v.state is not State.DELETED)
+def _steps(manifest: Manifest) -> Iterator[Step]:
+    for dataset, version in manifest.entries():
+        if version.state is not State.DELETED:
+            parent = dataset.by_id(version.parent) if version.parent else None
+            is_gone = parent is None or parent.state is State.DELETED
+            yield Step(dataset, None if is_gone else parent, version)
 
 
-def _pair(dataset: Dataset, version: Version) -> Pair:
-    parent = dataset.by_id(version.parent) if version.parent else None
-    is_gone = parent is None or parent.state is State.DELETED
-    return Pair(None if is_gone else Place(dataset, parent), Place(dataset, version))
+def _is_lacking(manager: DataManager, step: Step) -> bool:
+    """Nothing is compared then, and saying so takes no time."""
+    from git_datamanager.ops.diff_sides import Place
+    from git_datamanager.ops.diff_standing import is_absent, stand
+
+    versions = (version for version in (step.parent, step.version) if version is not None)
+    return any(is_absent(manager, stand(manager, Place(step.dataset, version))) for version in versions)
 
 
-def _is_lacking(manager: DataManager, pair: Pair) -> bool:
-    """It will not be compared, and saying what is lacking takes no time."""
-    return any(is_absent(manager, stand(manager, place)) for place in pair if place is not None)
+def _made(manager: DataManager, step: Step, render: Render, book: "_Book") -> Told:
+    from git_datamanager.ops import reading
+    from git_datamanager.ops.diff import Asked, compare
+    from git_datamanager.ops.diff_sides import Pair, Place
 
-
-def _made(
-    manager: DataManager, pair: Pair, render: Render, may_fetch: reading.MayFetch, book: "_Book", key: bytes
-) -> Told:
-    found = compare(manager, [pair], asked=Asked(rows=SAMPLES), may_fetch=may_fetch)
+    after = Place(step.dataset, step.version)
+    before = Place(step.dataset, step.parent) if step.parent is not None else None
+    is_fetched = manager.settings.get("data.diff.fetch") == "always"
+    found = compare(
+        manager, [Pair(before, after)], asked=Asked(rows=SAMPLES, is_outside_only=True),
+        may_fetch=reading.always if is_fetched else reading.never,
+    )  # fmt: skip
     if not found:
         return Told(("the same bytes as its parent",))
     lines = tuple(render(found[0]))
     if _is_final(found[0]):
-        book.write(key, lines)
+        book.write(_key(step), lines)
     return Told(lines)
 
 
-def _is_final(diff: DatasetDiff) -> bool:
+def _is_final(diff: "DatasetDiff") -> bool:
     """It would be said again in the same words: nothing was lacking, here or in this installation."""
     if diff.absent or diff.problem:
         return False
@@ -106,11 +124,11 @@ def _is_final(diff: DatasetDiff) -> bool:
     return diff.source is not None and diff.source.note is None
 
 
-def _key(pair: Pair) -> bytes:
+def _key(step: Step) -> bytes:
     """All that the text of a version comes from."""
-    dataset = next(place.dataset for place in pair if place is not None)
-    oids = [str(place.version.oid) if place and place.version else None for place in pair]
-    labels = [place.version.name if place and place.version else None for place in pair]
+    dataset = step.dataset
+    oids = [str(version.oid) if version else None for version in (step.parent, step.version)]
+    labels = [version.name if version else None for version in (step.parent, step.version)]
     options = [dataset.options.get("key"), dataset.options.get("max_diff_rows")]
     made_of = [FORMAT, SAMPLES, dataset.kind is Kind.TREE, dataset.name, oids, labels, options]
     return hashlib.sha256(json.dumps(made_of).encode()).digest()

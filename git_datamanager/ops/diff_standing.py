@@ -9,7 +9,6 @@ from git_datamanager.model.manifest import Dataset, Kind, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops.diff_sides import Place
 from git_datamanager.ops.differences import Point
-from git_datamanager.ops.folder_local import kept_listing
 from git_datamanager.ops.reading import is_here
 from git_datamanager.workspace.worktree import What
 
@@ -58,6 +57,8 @@ def is_absent(manager: DataManager, standing: Standing) -> bool:
     if standing.version is None or standing.problem is not None:
         return False
     if standing.dataset.kind is Kind.TREE:
+        from git_datamanager.ops.folder_local import kept_listing
+
         return kept_listing(manager, standing.version.oid) is None
     return not is_here(manager, standing.dataset, standing.version)
 

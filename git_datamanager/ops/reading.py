@@ -10,7 +10,6 @@ from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Version
 from git_datamanager.model.names import pasteable
-from git_datamanager.ops.fetch import Reader
 
 Entry = tuple[Dataset, Version]
 MayFetch = Callable[[Sequence[Entry]], bool]
@@ -51,6 +50,8 @@ def bring(manager: DataManager, entries: Sequence[Entry], may_fetch: MayFetch) -
         return
     if not may_fetch(absent):
         raise not_here(absent)
+    from git_datamanager.ops.fetch import Reader
+
     for dataset, version in absent:
         with manager.cache.new_file() as path:
             with path.open("w+b") as file:

@@ -87,3 +87,12 @@ def test_pre_commit_without_data_stays_light(clone: Clone) -> None:
     loaded = modules_of(["hook", "pre-commit"], clone.path)
     assert "git_datamanager.hook" in loaded
     assert not loaded & {*HEAVY, "click"}
+
+
+def test_what_git_diff_shows_stays_light(clone: Clone) -> None:
+    """Git waits for it twice for every manifest that it shows, the second time for what is remembered."""
+    for _ in range(2):
+        loaded = modules_of(["textconv", "manifest.json"], clone.path)
+        assert "git_datamanager.ops.diff_history" in loaded
+        assert not loaded & {*HEAVY, "click"}
+    assert not loaded & {"git_datamanager.ops.diff", "git_datamanager.storage", "concurrent.futures"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from git_datamanager.ops import diff_folders
+from git_datamanager.ops.diff import MOST_MEMBERS
 from tests.world import Clone, World
 
 
@@ -36,13 +36,33 @@ def version(clone: Clone, name: str, *statements: str) -> None:
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)"
 
 
-@pytest.fixture
-def three(ana: Clone) -> Clone:
+@pytest.fixture(scope="module")
+def template(founded_world: World, template_folder: Path) -> World:
     """One database in three versions, each a commit, with one row more in each."""
+    world = founded_world.copy(template_folder / "world")
+    ana = world.found("ana")
     version(ana, "e.sqlite", TABLE, "INSERT INTO t VALUES (1, 'one')")
     version(ana, "e.sqlite", "INSERT INTO t VALUES (2, 'two')")
     version(ana, "e.sqlite", "INSERT INTO t VALUES (3, 'three')")
-    return ana
+    return world
+
+
+@pytest.fixture
+def story(template: World, tmp_path: Path) -> World:
+    return template.copy(tmp_path / "story")
+
+
+@pytest.fixture
+def three(story: World) -> Clone:
+    return story.found("ana")
+
+
+@pytest.fixture
+def published(story: World, three: Clone) -> Clone:
+    three.git("push", "-q")
+    story.publish(three)
+    three.git("pull", "-q")
+    return three
 
 
 def only(clone: Clone, *args: str) -> dict[str, Any]:
@@ -161,8 +181,11 @@ def test_only_bytes_changed(three: Clone) -> None:
 
 
 def test_less_than_all_of_it(three: Clone) -> None:
-    rows = ", ".join(f"({n}, 'n{n}')" for n in range(10, 40))
-    change(three.path / "e.sqlite", "INSERT INTO t VALUES " + rows, "CREATE TABLE u (x)")
+    many = (
+        "WITH RECURSIVE n(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 39)"
+        " INSERT INTO t SELECT n, 'n' || n FROM n"
+    )
+    change(three.path / "e.sqlite", many, "CREATE TABLE u (x)")
     assert three.data("diff", "--name-only").out == "e.sqlite\n"
     stat = three.data("diff", "--stat").out
     assert "+30 −0 ~0" in stat
@@ -172,6 +195,8 @@ def test_less_than_all_of_it(three: Clone) -> None:
     assert len(only(three, "--rows", "2")["source"]["tables"][0]["rows"]) == 2
     assert [t["name"] for t in only(three, "--table", "u")["source"]["tables"]] == ["u"]
     assert "new table" in three.data("diff", "--schema").out
+    found = only(three, "--where", "id > 37")
+    assert (found["source"]["tables"][0]["added"], found["scope"]) == (2, "rows asked for")
 
 
 def test_a_dataset_says_how_many_rows_and_by_which_key(three: Clone) -> None:
@@ -215,12 +240,8 @@ def test_a_database_in_use_is_compared_with_its_log(three: Clone) -> None:
         }
 
 
-def test_versions_whose_bytes_are_not_here(world: World, three: Clone) -> None:
-    three.git("push", "-q")
-    world.publish(three)
-    bob = world.clone("bob")
-    text = bob.data("diff", "HEAD~1", "HEAD").out
-    bob.git("fetch", "-q")
+def test_versions_whose_bytes_are_not_here(story: World, published: Clone) -> None:
+    bob = story.clone("bob")
     text = bob.data("diff", "v1", "v3", "--", "e.sqlite").out
     assert text.startswith("e.sqlite  v1 → v3  8.0 KiB\n  needs v1 (8.0 KiB), v3 (8.0 KiB): git -c data.diff")
     found = only(bob, "e.sqlite@v1", "e.sqlite@v3")
@@ -233,26 +254,22 @@ def test_versions_whose_bytes_are_not_here(world: World, three: Clone) -> None:
     assert "rows +2 −0 ~0" in bob.data("diff", "e.sqlite@v1", "e.sqlite@v3").out, "it stays in the cache"
 
 
-def test_stores_that_cannot_be_reached(world: World, three: Clone) -> None:
-    three.git("push", "-q")
-    world.publish(three)
-    bob = world.clone("bob")
-    shutil.rmtree(world.folder("production"))
-    shutil.rmtree(world.folder("staging"))
+def test_stores_that_cannot_be_reached(story: World, published: Clone) -> None:
+    bob = story.clone("bob")
+    shutil.rmtree(story.folder("production"))
+    shutil.rmtree(story.folder("staging"))
     done = bob.data("diff", "e.sqlite@v1", "e.sqlite@v2", env={"GIT_DATA_DIFF_FETCH": "always"}, code=None)
     assert done.code not in (0, 1)
     assert "needs v1" in done.out
     assert "not compared:" in done.out
 
 
-def test_a_deleted_version_is_gone(world: World, three: Clone) -> None:
-    three.git("push", "-q")
-    world.publish(three)
-    three.git("pull", "-q")
+def test_a_deleted_version_is_gone(story: World, published: Clone) -> None:
+    three = published
     three.data("prune", "e.sqlite", "--keep", "1", "--yes")
     three.commit("pruned")
     three.git("push", "-q")
-    world.publish(three)
+    story.publish(three)
     three.git("pull", "-q")
     assert three.states("e.sqlite")["v1"] == "deleted"
     text = three.data("diff", "v1", "v3", "--", "e.sqlite").out
@@ -326,7 +343,7 @@ def test_a_folder_file_by_file(ana: Clone) -> None:
 
 def test_not_every_table_of_a_folder_is_opened(ana: Clone) -> None:
     change(ana.path / "one.sqlite", TABLE)
-    members = [f"many/{n}.sqlite" for n in range(diff_folders.MOST_TABLES + 2)]
+    members = [f"many/{n}.sqlite" for n in range(MOST_MEMBERS + 2)]
     for name in members:
         ana.write(name, ana.read("one.sqlite"))
     ana.data("add", "many")
