@@ -43,6 +43,9 @@ KEYS = (
     Key("data.leaseTime", "60"),
     Key("data.policy.deletedVersions", "10", tracked=True),
     Key("data.policy.deletedShare", "25", tracked=True),
+    Key("data.preview.samples", "3", tracked=True),
+    Key("data.preview.maxSize", "2g", tracked=True),
+    Key("data.preview.seconds", "600", tracked=True),
     *(
         Key(f"data.remote.{role}.{item}", tracked=item != "profile")
         for role in ROLES
@@ -186,9 +189,13 @@ def _known(found: Mapping[str, Setting]) -> dict[str, Setting]:
     return {_BY_LOWER[k.lower()].name: setting for k, setting in found.items() if k.lower() in _BY_LOWER}
 
 
+def tracked_entries(git: Git, revision: str | None = None) -> list[tuple[str, str]]:
+    """All that `.gitdata` says, settings or not, in its order: what a stranger wrote. Raises SettingsError."""
+    return _gitdata_entries(git) if revision is None else _first_of(git, f"{revision}:{FILE_NAME}")
+
+
 def _from_gitdata(git: Git, warnings: list[str], revision: str | None) -> dict[str, Setting]:
-    entries = _gitdata_entries(git) if revision is None else _first_of(git, f"{revision}:{FILE_NAME}")
-    found = {key: Setting(value, FILE_NAME) for key, value in entries}
+    found = {key: Setting(value, FILE_NAME) for key, value in tracked_entries(git, revision)}
     allowed = {k: v for k, v in _known(found).items() if _BY_LOWER[k.lower()].tracked}
     warnings.extend(
         f"{FILE_NAME} sets {key[:80]}, which a tracked file may not: ignored"
