@@ -6,10 +6,10 @@ Pure: it is told what happened and when, and never looks at a clock.
 from collections import deque
 
 from git_datamanager.events import Event, Kind
+from git_datamanager.pages.measure import size as size  # noqa: PLC0414 -- everybody has it from here
 
 WINDOW = 10.0
 """Seconds over which the rate is taken: what a transfer does now, not what it did at its beginning."""
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 class Ledger:
@@ -90,9 +90,3 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02d} min"
     return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
-
-
-def size(count: int) -> str:
-    """1.2 GiB: three digits that matter."""
-    power = min((count.bit_length() - 1) // 10, 4) if count > 0 else 0
-    return f"{count / 1024**power:.1f} {_UNITS[power]}" if power else f"{count} B"

@@ -4,6 +4,7 @@ Names, notes and error texts are what a stranger wrote, and no sign of theirs ma
 mention a person or make a link.
 """
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 
@@ -44,6 +45,16 @@ def fenced(lines: Iterable[str]) -> list[str]:
     return ["```sh", *(render.clean(line).replace("```", "\\u0060``") for line in lines), "```"]
 
 
+def details(summary: str, lines: Iterable[str]) -> list[str]:
+    """Lines that open on a click. `summary` is HTML already (`html_code`), the lines are Markdown."""
+    return ["<details>", f"<summary>{summary}</summary>", "", *lines, "", "</details>"]
+
+
+def html_code(text: str, *, limit: int = 200) -> str:
+    """A code span for places where Markdown is not read: no tag in it, no mention."""
+    return f"<code>{html.escape(render.clean(_cut(text, limit)))}</code>"
+
+
 def fitted(lines: Sequence[str], limit: int, *, tail: Sequence[str] = ()) -> str:
     """As many lines as fit into `limit` bytes, then what was left out, then `tail`."""
     text = "\n".join([*lines, *tail]) + "\n"
@@ -59,4 +70,6 @@ def fitted(lines: Sequence[str], limit: int, *, tail: Sequence[str] = ()) -> str
         kept.append(line)
     if sum(line.startswith("```") for line in kept) % 2:
         kept.append("```")
+    if kept.count("<details>") > kept.count("</details>"):
+        kept += ["", "</details>"]
     return "\n".join([*kept, "", f"… and {len(lines) - len(kept)} more lines", ending])

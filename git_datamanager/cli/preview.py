@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from git_datamanager.cli import job, markdown, options, preview_page, render
+from git_datamanager.cli import diff_json, job, markdown, options, preview_page, preview_report, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import DataError, Denied
 from git_datamanager.model.proposal import Change, Finding, Level
 from git_datamanager.ops import preview as previewing
 from git_datamanager.ops.host import host_from_environment
 from git_datamanager.ops.preview import Preview
+from git_datamanager.pages.measure import size_change
 
 _APPROVAL = "approve-deletions-"
 _MAX_PAGE = 1 << 20
@@ -48,7 +49,7 @@ def _approved(_ctx: click.Context, _param: click.Parameter, labels: str | None) 
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-    help="Write preview.md and preview.json there.",
+    help="Write preview.md, preview.html and preview.json there.",
 )  # fmt: skip
 @click.option("--comment", type=click.IntRange(min=1), metavar="N", help="Keep one comment on request N.")
 @options.json_output
@@ -58,8 +59,9 @@ def preview(
     approved_by_label: int, out: Path | None, comment: int | None, as_json: bool) -> int:  # fmt: skip
     """Show what publish would do for a request, and check that it may be merged.
 
-    Compares the manifests of two commits and looks for the bytes of new versions. Exit code 1: the
-    request must not be merged as it is. Stores and limits come from the `.gitdata` of the base.
+    Compares the manifests of two commits, looks for the bytes of new versions, and compares them row by
+    row with those they replace. Exit code 1: the request must not be merged as it is. Stores and limits
+    come from the `.gitdata` of the base.
     """
     with job.hushed("preview"):
         with manager() as data:
@@ -76,7 +78,7 @@ def preview(
             _write(out, seen, document)
     job.tell(_report(seen, document))
     if comment is not None:
-        _comment(comment, seen)
+        _comment(comment, seen, has_report=out is not None)
     return seen.exit_code
 
 
@@ -93,6 +95,7 @@ def _document(seen: Preview) -> dict[str, Any]:
         "bytes_not_asked": seen.unasked,
         "added_bytes": seen.proposal.added,
         "deletions": {"versions": deletions.versions, "size": deletions.size, "live": deletions.live},
+        "datasets": diff_json.document(seen.diffs)["datasets"],
     }
 
 
@@ -130,7 +133,7 @@ def _print(seen: Preview) -> None:
         words = [
             f"{change.moved_from} → {change.name}" if change.moved_from else change.name,
             change.version.name, preview_page.words(change), render.size(change.version.size),
-            preview_page.delta(change.delta), look.where or "" if look else "",
+            size_change(change.delta), look.where or "" if look else "",
         ]  # fmt: skip
         render.result(render.clean("  ".join(word for word in words if word)))
     for finding in seen.findings:
@@ -150,6 +153,8 @@ def _write(folder: Path, seen: Preview, document: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     page = markdown.fitted(preview_page.page(seen), _MAX_PAGE)
     (folder / "preview.md").write_text(page, encoding="utf-8")
+    report = preview_report.report(seen)
+    (folder / "preview.html").write_text(report, encoding="utf-8", newline="\n")
     (folder / "preview.json").write_text(render.document("preview", document) + "\n", encoding="utf-8")
 
 
@@ -167,7 +172,7 @@ def _report(seen: Preview, document: dict[str, Any]) -> job.JobReport:
     )
 
 
-def _comment(number: int, seen: Preview) -> None:
+def _comment(number: int, seen: Preview, *, has_report: bool) -> None:
     """A comment is a courtesy: the summary of the job has the same page, and a fork's token may not write.
     A request that does nothing to data gets none, unless it had one."""
     try:
@@ -175,8 +180,9 @@ def _comment(number: int, seen: Preview) -> None:
         if host is None:
             render.warn("there is no token for the host of this repository: no comment was written")
             return
+        text = preview_page.comment(seen, report=preview_report.place(os.environ) if has_report else None)
         is_news = bool(seen.proposal.changes or seen.findings)
-        url = host.comment(number, preview_page.MARKER, preview_page.comment(seen), create=is_news)
+        url = host.comment(number, preview_page.MARKER, text, create=is_news)
         render.note(f"commented: {url}" if url else "nothing to comment on")
     except Denied:
         render.warn("the token may not write comments: the page is in the summary of this job")

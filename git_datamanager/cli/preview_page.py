@@ -1,14 +1,15 @@
 """The page of a preview: what a reviewer reads below the request. Signal first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from git_datamanager.cli import markdown, render
+from git_datamanager.cli import markdown, preview_cells, render
 from git_datamanager.errors import ObjectMissing
 from git_datamanager.model.manifest import State
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.proposal import Change, Finding, Level
 from git_datamanager.ops.preview import Preview, Verdict
 from git_datamanager.ops.preview_bytes import Look
+from git_datamanager.pages.measure import size_change as delta
 
 MARKER = "<!-- git-data:preview -->"
 MAX_COMMENT = 65_000
@@ -21,15 +22,17 @@ def page(preview: Preview) -> list[str]:
         f"### {headline(preview)}",
         *_findings(preview, Level.ERROR),
         *_changes(preview),
+        *preview_cells.samples(preview.diffs, preview.limits.samples),
         *_findings(preview, Level.NOTICE),
         *_storage(preview),
         *_how_to_pull(preview),
     ]
 
 
-def comment(preview: Preview) -> str:
-    """The page as the one comment that stays up to date."""
-    footer = ["", f"Compared {preview.head[:12]} with {preview.base[:12]} of the base."]
+def comment(preview: Preview, *, report: str | None = None) -> str:
+    """The page as the one comment that stays up to date. `report`: the address where the whole report is."""
+    where = f" Every row that is known: [the report]({report})." if report and preview.diffs else ""
+    footer = ["", f"Compared {preview.head[:12]} with {preview.base[:12]} of the base.{where}"]
     return markdown.fitted([MARKER, *page(preview)], MAX_COMMENT, tail=footer)
 
 
@@ -69,23 +72,33 @@ def _bullet(finding: Finding) -> str:
 
 
 def _changes(preview: Preview) -> Iterator[str]:
-    rows = [_row(preview, change) for change in preview.proposal.changes]
+    changes = preview.proposal.changes
+    columns = [["dataset", "version", "change", "size", "Δ"], *map(_row, changes)]
+    if any(map(preview_cells.is_known, preview.diffs)):
+        inside = preview_cells.by_entry(preview.diffs)
+        facts = (preview_cells.facts(inside.get(change.version.id)) for change in changes)
+        columns = _beside(columns, [["rows + − ~", "schema"], *facts])
+    seen = ([_seen(preview.looks.get(change.version.id))] for change in changes)
+    head, *rows = _beside(columns, [["bytes"], *seen])
     if rows:
         yield ""
-        yield from markdown.table(["dataset", "version", "change", "size", "Δ", "bytes"], rows)
+        yield from markdown.table(head, rows)
     if preview.proposal.unchanged:
         yield ""
         plural = "s" if preview.proposal.unchanged > 1 else ""
         yield f"{preview.proposal.unchanged} dataset{plural} unchanged."
 
 
-def _row(preview: Preview, change: Change) -> list[str]:
-    seen = _seen(preview.looks.get(change.version.id))
+def _beside(rows: Sequence[list[str]], more: Sequence[list[str]]) -> list[list[str]]:
+    return [row + others for row, others in zip(rows, more, strict=True)]
+
+
+def _row(change: Change) -> list[str]:
     name = markdown.code(change.name)
     if change.moved_from:
         name = f"{markdown.code(change.moved_from)} → {name}"
     version = change.version
-    return [name, version.name, words(change), render.size(version.size), delta(change.delta), seen]
+    return [name, version.name, words(change), render.size(version.size), delta(change.delta)]
 
 
 def _seen(look: Look | None) -> str:
@@ -106,11 +119,6 @@ def words(change: Change) -> str:
         return "rollback, goes live" if change.version.rollback_of else "new, goes live"
     does = ", becomes a tombstone" if change.after is State.DELETING else ""
     return f"{change.before or 'new'} → {change.after}{does}"
-
-
-def delta(count: int) -> str:
-    """+18.0 MiB, −3 B, 0."""
-    return f"{'+' if count > 0 else '−'}{render.size(abs(count))}" if count else "0"
 
 
 def _storage(preview: Preview) -> Iterator[str]:

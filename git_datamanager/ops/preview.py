@@ -1,7 +1,8 @@
 """`git data preview`: what publish would do for a request, and why it should not be merged.
 
 Rules are in model/proposal.py; here the two manifests are read, and the bytes are looked for. Stores and
-limits come from the `.gitdata` of the base: the request's own is what a stranger wrote.
+limits come from the `.gitdata` of the base: the request's own is what a stranger wrote. What changes inside
+datasets is found by preview_data.py.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from git_datamanager.model import manifest as model
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.model.proposal import Deletions, Finding, Level, Proposal, propose
 from git_datamanager.ops.branch import BOT_BRANCH
+from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.ops.preview_bytes import Look, look_for
+from git_datamanager.ops.preview_data import Limits, changed_pairs, limits_of, look_inside
 from git_datamanager.workspace.git import Git
 from git_datamanager.workspace.history import revisions
 from git_datamanager.workspace.settings import load
@@ -48,6 +51,9 @@ class Preview(NamedTuple):
     verdict: Verdict
     lines: dict[str, int]
     """Where the head's manifest has an entry."""
+    diffs: list[DatasetDiff]
+    """What changes inside datasets; of those that nobody could look into, their versions."""
+    limits: Limits
 
     @property
     def exit_code(self) -> int:
@@ -84,8 +90,14 @@ def preview(
     except ManifestError as error:
         notes.append(Finding(Level.ERROR, model.FILE_NAME, str(error), error.hints))
         proposed, bytes_, unreadable = now, "none", "the manifest cannot be read"
+    limits = limits_of(reviewed.settings)
     proposal = propose(ancestor, now, proposed, is_finalize=is_finalize)
     seen = look_for(reviewed, proposal, now, mode=bytes_, verify=verify, is_finalize=is_finalize)
+    names = {name for change in proposal.changes for name in (change.name, change.moved_from) if name}
+    diffs = look_inside(
+        reviewed, changed_pairs(now, proposed, names), seen.looks, limits,
+        may_read=bytes_ != "none" and not seen.unasked and not seen.is_unknown,
+    )  # fmt: skip
     findings = list(
         dict.fromkeys(
             [*notes, *proposal.findings, *_deleted(reviewed, proposal.deletions, approved_deletions),
@@ -102,6 +114,8 @@ def preview(
         seen.unasked and (unreadable or seen.unasked),
         _verdict(findings, seen.unasked, is_unknown=seen.is_unknown),
         _lines(git.blob(f"{head_commit}:{model.FILE_NAME}") if proposed is not now else None),
+        diffs,
+        limits,
     )
 
 

@@ -29,14 +29,37 @@ def cell(value: Cell, start: int = 0) -> Html:
 def cell_change(before: Cell, after: Cell) -> tuple[Html, Html]:
     """Both sides of a cell, so that they can be told apart: long texts from where they differ, values that
     look alike with their types."""
-    one, other = _sequence(before), _sequence(after)
-    start = 0
-    if type(one) is type(other) and max(len(one), len(other)) > LIMIT // 2:
-        start = max(0, first_difference(one, other) - _LEAD)
+    start = _start(before, after, LIMIT // 2, _LEAD)
     old, new = cell(before, start), cell(after, start)
     if old == new:
         old, new = _typed(old, before), _typed(new, after)
     return old, new
+
+
+def plain_change(before: Cell, after: Cell, limit: int = 60) -> tuple[str, str]:
+    """The same without HTML, in so many characters."""
+    start = _start(before, after, limit // 2, limit // 4)
+    old, new = _plain(before, start, limit), _plain(after, start, limit)
+    if old == new:
+        old, new = f"{old} ({_word(before)})", f"{new} ({_word(after)})"
+    return old, new
+
+
+def _plain(value: Cell, start: int, limit: int) -> str:
+    whole = _sequence(value)
+    part = whole[start : start + (limit // 2 if isinstance(whole, bytes) else limit)]
+    if not whole or len(part) == len(whole):
+        return shown(value, limit) if not isinstance(value, bytes) else f"x'{value.hex()}'"
+    words = part.hex() if isinstance(part, bytes) else part
+    return f"{'…' if start else ''}{words}{'…' if start + len(part) < len(whole) else ''}"
+
+
+def _start(before: Cell, after: Cell, limit: int, lead: int) -> int:
+    """Where to begin, so that the first difference of long values is seen."""
+    one, other = _sequence(before), _sequence(after)
+    if type(one) is not type(other) or max(len(one), len(other)) <= limit:
+        return 0
+    return max(0, first_difference(one, other) - lead)
 
 
 def first_difference(one: str | bytes, other: str | bytes) -> int:
@@ -67,8 +90,11 @@ def _sequence(value: Cell) -> str | bytes:
 
 
 def _typed(seen: Html, value: Cell) -> Html:
-    word = _WORDS.get(type(value), type(value).__name__)
-    return join([seen, tag("small", f" {word}")])
+    return join([seen, tag("small", f" {_word(value)}")])
+
+
+def _word(value: Cell) -> str:
+    return _WORDS.get(type(value), type(value).__name__)
 
 
 def _blob(value: bytes, start: int) -> Html:

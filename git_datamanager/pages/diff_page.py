@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from git_datamanager.ops.differences import DatasetDiff, FolderDiff, MemberChange
-from git_datamanager.pages import words
+from git_datamanager.pages import measure, words
 from git_datamanager.pages.budget import Budget, Limits
 from git_datamanager.pages.document import document
 from git_datamanager.pages.markup import Html, join, tag
@@ -55,11 +55,11 @@ def _remark(remark: Remark) -> Html:
 def _facts(diffs: Sequence[DatasetDiff]) -> Html:
     """2 datasets · +12 −3 ~48 rows · +1.2 MiB."""
     tallies = [tally for tally in map(words.row_counts, diffs) if tally is not None]
-    parts: list[str] = [words.counted(len(diffs), "dataset")]
+    parts: list[str] = [measure.counted(len(diffs), "dataset")]
     sums = [sum(tally[n] for tally in tallies) for n in range(3)]
     if any(sums):
         parts.append(join([counts(*sums), " rows"]))
-    parts.append(words.size_change(sum(map(words.grown, diffs))))
+    parts.append(measure.size_change(sum(map(words.grown, diffs))))
     return join(parts, " · ")
 
 
@@ -78,8 +78,8 @@ class _Fact(NamedTuple):
 
 _FACTS = (
     _Fact("Version", "", words.versions),
-    _Fact("Size", "n", lambda diff: words.size(diff.after.size) if diff.after else "–"),
-    _Fact("Δ", "n", lambda diff: words.size_change(words.grown(diff))),
+    _Fact("Size", "n", lambda diff: measure.size(diff.after.size) if diff.after else "–"),
+    _Fact("Δ", "n", lambda diff: measure.size_change(words.grown(diff))),
     _Fact("Rows", "n", _row_counts),
     _Fact("Schema", "words", words.schema),
     _Fact("Outcome", "words quiet", words.outcome),
@@ -125,8 +125,8 @@ def _dataset(place: int, diff: DatasetDiff, budget: Budget) -> Html:
 
 def _about(diff: DatasetDiff) -> str:
     """sqlite · 12.0 MiB → 12.4 MiB (+400.0 KiB)."""
-    sizes = [words.size(point.size) for point in (diff.before, diff.after) if point is not None]
-    grown = f" ({words.size_change(words.grown(diff))})" if len(sizes) == 2 else ""
+    sizes = [measure.size(point.size) for point in (diff.before, diff.after) if point is not None]
+    grown = f" ({measure.size_change(words.grown(diff))})" if len(sizes) == 2 else ""
     return f"{words.kind(diff)} · {' → '.join(sizes)}{grown}"
 
 
@@ -151,9 +151,9 @@ def _folder(diff: FolderDiff, budget: Budget) -> Iterator[Html]:
         body = [_members(kept)]
         if len(kept) < len(diff.members):
             body.append(
-                left(f"{words.counted(len(diff.members) - len(kept), 'more file')} not shown on this page.")
+                left(f"{measure.counted(len(diff.members) - len(kept), 'more file')} not shown on this page.")
             )
-        quiet = tag("span", f"{words.counted(diff.unchanged, 'file')} unchanged", class_="quiet")
+        quiet = tag("span", f"{measure.counted(diff.unchanged, 'file')} unchanged", class_="quiet")
         yield group("Files", [tally, quiet], body, 3, is_open=budget.may_open(len(kept)))
     inside = sorted(diff.tables.items())
     for path, source in inside[: budget.sections(len(inside))]:
@@ -179,12 +179,14 @@ def _members(members: Sequence[MemberChange]) -> Html:
 
 def _member(member: MemberChange) -> Html:
     moved = tag("small", " moved from ", tag("bdi", member.was)) if member.was is not None else ""
-    sizes = [tag("td", "" if s is None else words.size(s), class_="n") for s in (member.before, member.after)]
+    sizes = [
+        tag("td", "" if s is None else measure.size(s), class_="n") for s in (member.before, member.after)
+    ]
     return tag(
         "tr",
         tag("th", sign(member.change), scope="row", class_="sign"),
         tag("td", tag("bdi", member.path), moved),
         *sizes,
-        tag("td", words.size_change((member.after or 0) - (member.before or 0)), class_="n"),
+        tag("td", measure.size_change((member.after or 0) - (member.before or 0)), class_="n"),
         data_change=str(member.change), class_=str(member.change),
     )  # fmt: skip

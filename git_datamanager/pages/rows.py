@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from git_datamanager.pages import words
+from git_datamanager.pages import measure, words
 from git_datamanager.pages.cells import cell, cell_change, is_number
 from git_datamanager.pages.markup import Html, join, tag
 from git_datamanager.tables.result import RowChange, TableDiff
@@ -65,7 +65,7 @@ def rows_table(diff: TableDiff, rows: Sequence[RowChange]) -> Html:
         )
     ]  # fmt: skip
     if len(columns) < len(every):
-        left = words.counted(len(every) - len(columns), "more column")
+        left = measure.counted(len(every) - len(columns), "more column")
         parts.append(tag("p", f"{left} not shown.", class_="left"))
     return join(parts)
 
@@ -121,7 +121,7 @@ def _head(column: _Seen) -> Html:
 
 def _row(line: _Line, columns: Sequence[_Seen]) -> Html:
     change = line.row.change
-    times = tag("small", f"×{words.number(line.row.times)}") if line.row.times > 1 else ""
+    times = tag("small", f"×{measure.number(line.row.times)}") if line.row.times > 1 else ""
     head = tag("th", sign(change), times, scope="row", class_="sign")
     return tag(
         "tr", head, *(_cell(line, column) for column in columns), data_change=str(change), class_=str(change)

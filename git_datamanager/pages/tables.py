@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from git_datamanager.pages import words
+from git_datamanager.pages import measure, words
 from git_datamanager.pages.budget import Budget
 from git_datamanager.pages.markup import Html, join, tag
 from git_datamanager.pages.rows import rows_table, sign
@@ -24,7 +24,7 @@ def source_parts(source: SourceDiff, budget: Budget, level: int) -> Iterator[Htm
         yield _table(diff, budget, level)
     if len(shown) < len(loud):
         yield left(
-            f"{words.counted(len(loud) - len(shown), 'more table')} with changes not shown on this page."
+            f"{measure.counted(len(loud) - len(shown), 'more table')} with changes not shown on this page."
         )
     if source.things:
         yield _things(source.things, budget, level)
@@ -46,7 +46,7 @@ def counts(added: int, removed: int, changed: int) -> Html:
     parts = [
         tag(
             "span",
-            f"{words.SIGNS[change]}{words.number(count)}",
+            f"{words.SIGNS[change]}{measure.number(count)}",
             class_=str(change),
             title=f"{count} {change}",
         )
@@ -66,13 +66,13 @@ def group(name: str, head: Sequence[str], body: Sequence[str], level: int, *, is
 
 
 def _is_quiet(diff: TableDiff) -> bool:
-    return diff.change is Change.SAME and diff.note is None and diff.is_compared
+    return diff.change is Change.SAME and diff.note is None and diff.was is None and diff.is_compared
 
 
 def _unchanged(tables: Sequence[TableDiff]) -> Html:
     few = [tag("bdi", table.name, class_="name") for table in tables[:12]]
-    more = [f"{words.number(len(tables) - len(few))} more"] if len(tables) > len(few) else []
-    head = words.counted(len(tables), "table")
+    more = [f"{measure.number(len(tables) - len(few))} more"] if len(tables) > len(few) else []
+    head = measure.counted(len(tables), "table")
     return tag("p", f"{head} unchanged: ", join([*few, *more], ", "), class_="quiet")
 
 
@@ -87,6 +87,7 @@ def _table(diff: TableDiff, budget: Budget, level: int) -> Html:
         body.append(left(missing))
     state = {Change.ADDED: "new table", Change.REMOVED: "table removed"}.get(diff.change)
     head = [
+        *([tag("span", "was ", tag("bdi", diff.was), class_="pill")] if diff.was is not None else []),
         *([tag("span", state, class_=f"pill {diff.change}")] if state else []),
         counts(diff.added, diff.removed, diff.changed),
         tag("span", _rows_then_and_now(diff), class_="quiet"),
@@ -98,10 +99,10 @@ def _rows_then_and_now(diff: TableDiff) -> str:
     then, now = diff.rows_before, diff.rows_after
     if then is None or now is None:
         one = now if then is None else then
-        return "" if one is None else words.counted(one, "row")
+        return "" if one is None else measure.counted(one, "row")
     if then == now:
-        return words.counted(now, "row")
-    return f"{words.number(then)} → {words.counted(now, 'row')}"
+        return measure.counted(now, "row")
+    return f"{measure.number(then)} → {measure.counted(now, 'row')}"
 
 
 def _remarks(diff: TableDiff) -> Iterator[Html]:
@@ -111,7 +112,7 @@ def _remarks(diff: TableDiff) -> Iterator[Html]:
         yield note("Its rows were not compared.")
     if diff.is_compared and diff.change is Change.CHANGED and diff.unchanged is not None:
         by = f"matched by {', '.join(diff.key)}" if diff.key else "compared as a whole: there is no key"
-        same = f"{words.counted(diff.unchanged, 'row')} unchanged"
+        same = f"{measure.counted(diff.unchanged, 'row')} unchanged"
         yield tag("p", f"{same}; rows are {by}.", class_="quiet")
 
 
@@ -119,7 +120,7 @@ def _missing(diff: TableDiff, kept: Sequence[RowChange]) -> str:
     """How many rows are left out, by kind."""
     shown = {change: sum(row.times for row in kept if row.change is change) for change in _KINDS}
     absent = [
-        f"{words.number(count - shown[change])} {change}"
+        f"{measure.number(count - shown[change])} {change}"
         for change, count in zip(_KINDS, (diff.added, diff.removed, diff.changed), strict=True)
         if count > shown[change]
     ]
@@ -129,7 +130,7 @@ def _missing(diff: TableDiff, kept: Sequence[RowChange]) -> str:
 def _columns(changes: Sequence[ColumnChange], table: str) -> Html:
     rows = []
     for one in changes:
-        filled = "" if one.filled is None else f"{words.counted(one.filled, 'cell')} not NULL"
+        filled = "" if one.filled is None else f"{measure.counted(one.filled, 'cell')} not NULL"
         rows.append(
             tag(
                 "tr",
@@ -178,7 +179,7 @@ def _things(things: Sequence[ThingChange], budget: Budget, level: int) -> Html:
         for one in found
     ]  # fmt: skip
     if len(kept) < len(things):
-        body.append(left(f"{words.number(len(things) - len(kept))} more not shown on this page."))
+        body.append(left(f"{measure.number(len(things) - len(kept))} more not shown on this page."))
     tally = counts(*(sum(one.change is change for one in things) for change in _KINDS))
     return group(
         "Indexes, views, triggers, settings", [tally], body, level, is_open=budget.may_open(len(kept))

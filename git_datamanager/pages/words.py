@@ -4,35 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from git_datamanager.model.manifest import Kind
 from git_datamanager.ops.differences import DatasetDiff, FolderDiff
+from git_datamanager.pages.measure import counted, number, size
 from git_datamanager.tables.result import SourceDiff
 from git_datamanager.tables.schema import Change
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 SIGNS = {Change.ADDED: "+", Change.REMOVED: "−", Change.CHANGED: "~", Change.SAME: "="}
 SAME_DATA = "bytes changed, data same"
-
-
-def size(count: int) -> str:
-    """1023 B, 18.0 MiB."""
-    value, unit = float(count), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{count} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
-
-
-def size_change(count: int) -> str:
-    """+18.0 MiB, −3 B, 0."""
-    return f"{'+' if count > 0 else '−'}{size(abs(count))}" if count else "0"
-
-
-def number(count: int) -> str:
-    """1 234 567, with narrow blanks that do not break."""
-    return f"{count:,}".replace(",", "\u202f")
-
-
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """`1 row`, `3 rows`, `2 indexes`."""
-    return f"{number(count)} {one if count == 1 else many or f'{one}s'}"
 
 
 def versions(diff: DatasetDiff) -> str:
@@ -90,10 +67,8 @@ def _schema(found: Sequence[SourceDiff]) -> Iterator[str]:
 
 def outcome(diff: DatasetDiff) -> str:
     """What became of the dataset, in one line; empty where the rows say it."""
-    if diff.is_same:
-        return "not a byte differs"
-    if diff.is_same_data:
-        return SAME_DATA
+    if diff.before and diff.after and not diff.differs:
+        return "not a byte differs" if diff.is_same else f"bytes changed, {diff.scope or 'data'} same"
     if diff.before is None or diff.after is None:
         return ", ".join(filter(None, ("new" if diff.before is None else "removed", _not_compared(diff))))
     if diff.folder is not None:
@@ -111,12 +86,11 @@ def _not_compared(diff: DatasetDiff) -> str:
 
 
 def folder(diff: FolderDiff) -> str:
-    """3 files added, 1 removed, 2 changed."""
-    counts = [(diff.count(c), c) for c in (Change.ADDED, Change.REMOVED, Change.CHANGED)]
-    moved = sum(m.was is not None for m in diff.members)
-    words = [f"{number(n)} {change}" for n, change in counts if n] + (
-        [f"{number(moved)} moved"] if moved else []
-    )
+    """files: 3 added, 1 removed, 2 changed, 1 moved."""
+    moved = sum(member.was is not None for member in diff.members)
+    counts = {str(c): diff.count(c) for c in (Change.ADDED, Change.REMOVED, Change.CHANGED)}
+    counts |= {"changed": counts["changed"] - moved, "moved": moved}
+    words = [f"{number(count)} {word}" for word, count in counts.items() if count]
     return f"files: {', '.join(words)}" if words else ""
 
 

@@ -68,8 +68,8 @@ def test_a_good_request(world: World, ana: Clone, tmp_path: Path) -> None:
     assert found["verdict"] == "ok"
     assert json.loads((tmp_path / "out" / "preview.json").read_text()) == found
     assert (
-        "| `prices.csv` | v2 | new, goes live | 5 B | +2 B | staging (size) |"
-        in (tmp_path / "out" / "preview.md").read_text()
+        "| `prices.csv` | v2 | new, goes live | 5 B | +2 B | – | \\+1\u00a0column\\, −1\u00a0column "
+        "| staging (size) |" in (tmp_path / "out" / "preview.md").read_text()
     )
 
 

@@ -75,7 +75,8 @@ def test_what_a_reviewer_reads() -> None:
         "CREATE INDEX by_region ON technology(region)",
         "Not shown on this page: 4 added rows.", "rows are matched by id",
         "rows are compared as a whole: there is no key", "×2",
-        "Bytes changed, data same.", "1\u202f403 files unchanged".replace("\u202f", " "),
+        "files: 1 added, 1 removed, 1 changed, 1 moved", "Bytes changed, data same.",
+        "1\u202f403 files unchanged".replace("\u202f", " "),
         "moved from tiles/orient.tif", "Not compared: v1 (5.0 GiB), v2 (5.0 GiB) not here.",
     ):  # fmt: skip
         assert expected in said, f"{expected!r} not in {said}"

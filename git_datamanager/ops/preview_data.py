@@ -1,0 +1,104 @@
+"""What a request changes inside datasets: its new versions against those they replace on the base.
+
+A preview helps to decide, and must not become the reason that nothing can be merged: what is too big, takes
+too long, cannot be read or cannot be had is shown by its manifest entries, with the reason.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from git_datamanager.errors import DataError
+from git_datamanager.manager import DataManager
+from git_datamanager.model.manifest import Kind, Manifest
+from git_datamanager.ops import reading
+from git_datamanager.ops.diff import Asked, compare
+from git_datamanager.ops.diff_sides import Pair, between
+from git_datamanager.ops.differences import DatasetDiff
+from git_datamanager.ops.preview_bytes import Look
+from git_datamanager.workspace.settings import Settings
+
+REPORT_ROWS = 50
+"""Rows of each kind and table that a report has."""
+
+
+class Limits(NamedTuple):
+    """How far a preview looks inside."""
+
+    samples: int
+    """Cells of a dataset in a comment; 0: no cell leaves the stores."""
+    size: int
+    """Bytes of both versions of a file together; above it nothing is fetched or opened."""
+    seconds: int
+    """After which no further dataset is begun."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Raises SettingsError."""
+    return Limits(
+        settings.number("data.preview.samples"),
+        settings.size("data.preview.maxSize"),
+        settings.number("data.preview.seconds"),
+    )
+
+
+def changed_pairs(base: Manifest, head: Manifest, names: set[str]) -> list[Pair]:
+    """The datasets of these names whose latest version is not the same on both sides."""
+    return [pair for pair in between(base, head) if not names.isdisjoint(pair.names) and _differs(pair)]
+
+
+def look_inside(
+    manager: DataManager,
+    pairs: Sequence[Pair],
+    looks: Mapping[str, Look],
+    limits: Limits,
+    *,
+    may_read: bool,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[DatasetDiff]:
+    """One diff for each pair. Without `may_read`, and where `problem` says why, only what the manifests say.
+
+    `looks`: what was seen of the bytes of new versions, by entry id. Bytes are fetched into the cache.
+    """
+    asked = Asked(rows=REPORT_ROWS if limits.samples else 0)
+    end = clock() + limits.seconds
+    found = []
+    for pair in pairs:
+        if not may_read or pair.after is None:
+            found += _outlines(manager, pair)
+            continue
+        why = _reason(pair, looks, limits, is_late=clock() >= end)
+        if why is not None:
+            found += [replace(outline, problem=why) for outline in _outlines(manager, pair)]
+            continue
+        try:
+            found += compare(manager, [pair], asked=asked, may_fetch=reading.always)
+        except DataError as error:
+            found += [replace(outline, problem=str(error)) for outline in _outlines(manager, pair)]
+    return found
+
+
+def _outlines(manager: DataManager, pair: Pair) -> list[DatasetDiff]:
+    return compare(manager, [pair], asked=Asked(is_names_only=True))
+
+
+def _differs(pair: Pair) -> bool:
+    before, after = pair
+    if before is None or after is None or before.version is None or after.version is None:
+        return True
+    return before.version.oid != after.version.oid or before.dataset.name != after.dataset.name
+
+
+def _reason(pair: Pair, looks: Mapping[str, Look], limits: Limits, *, is_late: bool) -> str | None:
+    """Why nobody looks inside."""
+    versions = [place.version for place in pair if place is not None and place.version is not None]
+    look = looks.get(versions[-1].id)
+    if look is not None and look.where is None:
+        return str(look.problem) if look.problem is not None else "its bytes were not found"
+    kind = pair.after.dataset.kind if pair.after is not None else Kind.FILE
+    if kind is Kind.FILE and sum(version.size for version in versions) > limits.size:
+        return f"both versions together are more than {limits.size} bytes (data.preview.maxSize)"
+    if is_late:
+        return f"{limits.seconds} seconds went by with other datasets (data.preview.seconds)"
+    return None

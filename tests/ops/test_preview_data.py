@@ -1,0 +1,240 @@
+"""What a request changes inside datasets, as `git data preview` tells it."""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from git_datamanager.manager import DataManager
+from git_datamanager.model.manifest import loads
+from git_datamanager.ops.preview_data import Limits, changed_pairs, look_inside
+from tests.world import Clone, World, make_database, movable_world
+
+HOSTILE = "<img src=x onerror=alert(1)>|`@all`</details>\u202e"
+
+
+@pytest.fixture(scope="module")
+def proposed(template_folder: Path) -> World:
+    """Published: a database and a CSV. In the clone ana a branch that changes the one and adds another."""
+    world = movable_world(template_folder / "world")
+    ana = world.found("ana")
+    make_database(ana.path / "energy.sqlite", 50)
+    ana.write("prices.csv", "day,price\n1,10\n2,20\n")
+    ana.data("add", "energy.sqlite", "prices.csv")
+    ana.commit("one")
+    ana.git("push", "-q")
+    world.publish(ana)
+    ana.git("pull", "-q")
+    ana.git("switch", "-q", "-c", "next")
+    with closing(sqlite3.connect(ana.path / "energy.sqlite")) as database, database:
+        database.execute("UPDATE technology SET capacity = 77.5 WHERE id IN (3, 5, 7, 9)")
+        database.execute("UPDATE technology SET name = ? WHERE id = 2", (HOSTILE,))
+        database.execute("INSERT INTO technology (name, capacity) VALUES ('new', 1)")
+        database.execute("CREATE INDEX by_name ON technology (name)")
+    ana.write("extra.csv", "a,b\n1,2\n3,4\n")
+    ana.data("add", "energy.sqlite", "extra.csv")
+    ana.commit("two")
+    return world
+
+
+@pytest.fixture
+def world(proposed: World, tmp_path: Path) -> World:
+    return proposed.copy(tmp_path / "world")
+
+
+@pytest.fixture
+def ana(world: World) -> Clone:
+    return world.found("ana")
+
+
+class Report:
+    """The three files of a preview."""
+
+    def __init__(self, clone: Clone, *args: str, code: int = 0, env: dict[str, str] | None = None) -> None:
+        out = clone.path.parent / "out"
+        self.document = clone.data(
+            "preview", "--base", "origin/main", "--json", "--out", str(out), *args, code=code, env=env
+        ).json()
+        self.markdown = (out / "preview.md").read_text(encoding="utf-8")
+        self.page = (out / "preview.html").read_text(encoding="utf-8")
+
+    def dataset(self, name: str) -> dict:
+        return next(d for d in self.document["datasets"] if d["name"] == name)
+
+    def row(self, name: str) -> list[str]:
+        line = next(line for line in self.markdown.splitlines() if line.startswith(f"| `{name}` "))
+        return [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def tracked(ana: Clone, *settings: str) -> None:
+    """A request whose base has these settings in its `.gitdata`."""
+    ana.git("switch", "-q", "main")
+    for setting in settings:
+        ana.git("config", "-f", ".gitdata", *setting.split("="))
+    ana.git("add", ".gitdata")
+    ana.commit("settings")
+    ana.git("push", "-q")
+    ana.git("switch", "-q", "next")
+    ana.git("merge", "-q", "--no-edit", "main")
+
+
+def test_rows_and_schema_of_every_dataset_that_changes(ana: Clone) -> None:
+    found = Report(ana)
+    energy = found.row("energy.sqlite")
+    assert energy[1:3] == ["v2", "new, goes live"]
+    assert energy[5:] == ["+1 −0 ~5", "\\+1\u00a0index", "staging (size)"]
+    assert found.row("extra.csv")[5:] == ["+2 −0 ~0", "", "staging (size)"]
+    assert "prices.csv" not in found.markdown
+
+
+def test_the_document_and_the_page_hold_the_rows(ana: Clone) -> None:
+    found = Report(ana)
+    (table,) = found.dataset("energy.sqlite")["source"]["tables"]
+    assert (table["added"], table["removed"], table["changed"], table["unchanged"]) == (1, 0, 5, 45)
+    assert len(table["rows"]) == 6
+    assert "77.5" in found.page
+    assert "Data changes of" in found.page
+    assert "ready to merge" in found.page
+
+
+def test_a_few_cells_stand_in_the_comment(ana: Clone) -> None:
+    text = Report(ana).markdown
+    assert "<summary><code>energy.sqlite</code> v1 → v2: 1 rows added, 0 removed, 5 changed</summary>" in text
+    cells = [line for line in text.splitlines() if line.startswith("| `technology` |")]
+    assert len(cells) == 3
+    assert "| `technology` | `3` | `capacity` | `1.4` | `77.5` |" in cells
+    assert [line for line in text.splitlines() if "details>" in line and "|" not in line] == [
+        "<details>",
+        "</details>",
+    ]
+
+
+def test_cells_of_a_stranger_are_text(ana: Clone) -> None:
+    found = Report(ana)
+    assert HOSTILE in found.dataset("energy.sqlite")["source"]["tables"][0]["rows"][0]["after"].values()
+    for text in (found.markdown, found.page):
+        assert "\u202e" not in text
+    assert "<img" not in found.page
+    (line,) = [line for line in found.markdown.splitlines() if "onerror" in line]
+    assert len(line.split(" | ")) == 5  # no cell more
+    assert re.search(r"\| `<img src=x onerror=alert\(1\)>[^`|]*` \|$", line)
+
+
+def test_no_cell_leaves_the_stores_where_none_may(ana: Clone) -> None:
+    tracked(ana, "data.preview.samples=0")
+    found = Report(ana)
+    assert found.row("energy.sqlite")[5] == "+1 −0 ~5"
+    for text in (found.markdown, found.page, str(found.document)):
+        assert "77.5" not in text
+        assert "onerror=alert" not in text
+    assert "<details>" not in found.markdown
+
+
+def test_what_is_too_big_is_not_opened(ana: Clone) -> None:
+    tracked(ana, "data.preview.maxSize=1k")
+    found = Report(ana)
+    assert "data.preview.maxSize" in found.dataset("energy.sqlite")["problem"]
+    assert found.dataset("extra.csv")["source"]["added"] == 2
+    assert "not compared" in found.row("energy.sqlite")[5]
+    assert found.document["verdict"] == "ok"
+
+
+def test_the_limits_are_those_of_the_base(ana: Clone) -> None:
+    ana.git("config", "-f", ".gitdata", "data.preview.maxSize", "1k")
+    ana.git("add", ".gitdata")
+    ana.commit("a request that lowers its own limit")
+    assert Report(ana).dataset("energy.sqlite")["source"] is not None
+
+
+@pytest.mark.parametrize("args", [("--bytes", "none"), ()])
+def test_without_the_bytes_it_is_the_manifest_that_speaks(
+    world: World, ana: Clone, args: tuple[str, ...]
+) -> None:
+    """Not asked for, or a fork: nobody trusts its stores, it has no credentials."""
+    clone = world.clone("fork", trust=False)
+    clone.git("fetch", "-q", str(ana.path), "next:next")
+    found = Report(clone, "--head", "next", *args)
+    assert found.document["verdict"] == "unchecked"
+    assert found.dataset("energy.sqlite")["source"] is None
+    assert "schema" not in found.markdown
+    assert "<details>" not in found.markdown
+    assert "not compared" in found.page
+    assert "energy.sqlite" in found.page
+
+
+def test_missing_bytes_are_an_error_and_the_others_are_compared(world: World, ana: Clone) -> None:
+    oid = ana.versions("energy.sqlite")[0]["oid"].removeprefix("sha256:")
+    world.object("staging", oid).unlink()
+    found = Report(ana, code=1)
+    assert "not in staging" in found.dataset("energy.sqlite")["problem"]
+    assert found.dataset("extra.csv")["source"]["added"] == 2
+
+
+def test_a_comparison_that_fails_keeps_nobody_from_merging(world: World, ana: Clone) -> None:
+    """The published version is damaged in its store, and nowhere else to be had."""
+    clone = world.clone("reader")
+    clone.git("fetch", "-q", str(ana.path), "next:next")
+    oid = ana.versions("energy.sqlite")[1]["oid"].removeprefix("sha256:")
+    for store in ("staging", "production"):
+        path = world.object(store, oid)
+        if path.exists():
+            path.chmod(0o644)
+            path.write_bytes(b"damaged")
+    found = Report(clone, "--head", "next")
+    assert found.document["verdict"] == "ok"
+    assert found.dataset("energy.sqlite")["source"] is None
+    assert "not compared" in found.row("energy.sqlite")[5]
+    assert found.row("extra.csv")[5] == "+2 −0 ~0"
+
+
+def test_a_renamed_dataset_is_still_one(ana: Clone) -> None:
+    ana.data("mv", "energy.sqlite", "power.sqlite")
+    ana.commit("rename")
+    found = Report(ana).dataset("power.sqlite")
+    assert found["renamed_from"] == "energy.sqlite"
+    assert found["source"]["changed"] == 5
+
+
+def test_a_removed_dataset_is_not_read(ana: Clone) -> None:
+    ana.data("delete", "prices.csv", "--yes")
+    ana.commit("delete")
+    found = Report(ana).dataset("prices.csv")
+    assert (found["after"], found["source"]) == (None, None)
+
+
+def test_a_dataset_that_the_base_alone_changed_is_none_of_it(world: World, ana: Clone) -> None:
+    ana.git("switch", "-q", "main")
+    ana.write("prices.csv", "day,price\n1,11\n")
+    ana.data("add", "prices.csv")
+    ana.commit("meanwhile")
+    ana.git("push", "-q")
+    ana.git("switch", "-q", "next")
+    assert [d["name"] for d in Report(ana).document["datasets"]] == ["energy.sqlite", "extra.csv"]
+
+
+@pytest.fixture
+def inside(ana: Clone) -> Callable[..., list]:
+    """`look_inside` for the request, with limits and a clock of the test."""
+
+    def look(*, seconds: int) -> list:
+        base, head = (
+            loads(ana.git("show", f"{rev}:manifest.json").out.encode()) for rev in ("origin/main", "next")
+        )
+        pairs = changed_pairs(base, head, {"energy.sqlite", "extra.csv"})
+        ticks = count()
+        manager, limits = DataManager.open(ana.path), Limits(3, 1 << 30, seconds)
+        return look_inside(manager, pairs, {}, limits, may_read=True, clock=lambda: next(ticks))
+
+    return look
+
+
+def test_no_dataset_is_begun_when_the_time_is_over(inside: Callable[..., list]) -> None:
+    assert [d.problem for d in inside(seconds=10)] == [None, None]
+    first, second = inside(seconds=2)
+    assert first.source is not None
+    assert second.source is None
+    assert "data.preview.seconds" in second.problem
