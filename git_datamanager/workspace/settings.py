@@ -190,7 +190,7 @@ def _known(found: Mapping[str, Setting]) -> dict[str, Setting]:
 
 
 def tracked_entries(git: Git, revision: str | None = None) -> list[tuple[str, str]]:
-    """All that `.gitdata` says, settings or not, in its order: what a stranger wrote. Raises SettingsError."""
+    """All that `.gitdata` says, settings or not, in its order; a stranger wrote it. Raises SettingsError."""
     return _gitdata_entries(git) if revision is None else _first_of(git, f"{revision}:{FILE_NAME}")
 
 
