@@ -132,7 +132,8 @@ def _table(table: TableDiff, manner: Manner, indent: str) -> Iterator[str]:
     ink = manner.ink
     key = f"keyed by {', '.join(_name(name) for name in table.key[:_CELLS])}" if table.key else "whole rows"
     how = f"({key})" if table.is_compared and table.rows_before is not None is not table.rows_after else ""
-    words = [ink(_name(table.name), "dim" if table.name == "rows" else "changed"), how, _counts(table)]
+    was = f"{_name(table.was)} → " if table.was is not None else ""
+    words = [ink(was + _name(table.name), "dim" if table.name == "rows" else "changed"), how, _counts(table)]
     yield indent + "  ".join(word for word in words if word)
     if table.note:
         yield f"{indent}  note: {clean(table.note)}"

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from git_datamanager.errors import DataError
+from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind
 from git_datamanager.model.oid import Oid
@@ -15,6 +15,8 @@ from git_datamanager.ops.diff_standing import Standing, is_absent, stand
 from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.ops.reading import MayFetch
 from git_datamanager.tables.compare import SAMPLES, Wish
+from git_datamanager.tables.result import TableDiff
+from git_datamanager.tables.schema import folded
 from git_datamanager.tables.source import compare as compare_files
 
 
@@ -97,7 +99,33 @@ def compare(
         return [_outline(before, after) for before, after in differing]
     wanted = [s for pair in differing if _is_comparable(*pair) for s in pair if s is not None]
     fetched = _fetched(manager, wanted, may_fetch)
-    return [_Comparison(manager, asked, fetched).of(before, after) for before, after in differing]
+    return _fitting([_Comparison(manager, asked, fetched).of(*pair) for pair in differing], asked)
+
+
+def _fitting(found: list[DatasetDiff], asked: Asked) -> list[DatasetDiff]:
+    """Without the datasets that have no such table. Raises NotFound where none has it, or the key."""
+    compared = [one for one in found if one.source is not None or one.folder is not None]
+    if asked.tables:
+        without = [one for one in compared if not _tables(one)]
+        if compared and len(without) == len(compared):
+            raise NotFound(
+                f"no dataset that differs has a table {' or '.join(map(repr, asked.tables))}",
+                hints=["git data diff --schema   # the tables that differ"],
+            )
+        found = [one for one in found if one not in without]
+    tables = [table for one in compared for table in _tables(one) if table.rows_before is not None]
+    wanted = [folded(name) for name in asked.key]
+    if asked.key and tables and not any([*map(folded, t.key)] == wanted or t.note for t in tables):
+        raise NotFound(
+            f"no table that was compared has the columns {', '.join(asked.key)} on both sides",
+            hints=["git data diff --schema   # the columns that differ"],
+        )
+    return found
+
+
+def _tables(diff: DatasetDiff) -> list[TableDiff]:
+    sources = [diff.source, *(diff.folder.tables.values() if diff.folder is not None else ())]
+    return [table for source in sources if source is not None for table in source.tables]
 
 
 def _differ(before: Standing | None, after: Standing | None) -> bool:

@@ -1,5 +1,6 @@
 """`git data diff`: which versions are compared, and what a person and a script are told."""
 
+import contextlib
 import os
 import pty
 import shutil
@@ -199,6 +200,16 @@ def test_less_than_all_of_it(three: Clone) -> None:
     assert (found["source"]["tables"][0]["added"], found["scope"]) == (2, "rows asked for")
 
 
+def test_tables_and_keys_that_nobody_has(three: Clone) -> None:
+    change(three.path / "e.sqlite", "DELETE FROM t")
+    three.write("a.bin", "a")
+    three.data("add", "a.bin")
+    three.write("a.bin", "b")
+    assert only(three, "--table", "T")["name"] == "e.sqlite"
+    assert "no dataset that differs has a table 'u'" in three.data("diff", "--table", "u", code=3).err
+    assert "has the columns nope" in three.data("diff", "--key", "nope", code=3).err
+
+
 def test_a_dataset_says_how_many_rows_and_by_which_key(three: Clone) -> None:
     change(three.path / "e.sqlite", "UPDATE t SET id = id + 10")
     assert "+3 −3 ~0" in three.data("diff").out
@@ -361,27 +372,37 @@ def test_a_page_to_read_in_a_browser(three: Clone) -> None:
     assert "e.sqlite" in three.read("changes.html").decode()
 
 
-def test_long_output_goes_through_the_pager_on_a_terminal(three: Clone) -> None:
-    def on_terminal(*args: str) -> bytes:
-        ours, theirs = pty.openpty()
-        with open(ours, "rb", buffering=0) as reading:
-            process = subprocess.Popen(
-                ["git", "data", "diff", "HEAD~1", "HEAD", *args],
-                cwd=three.path, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL,
-                env={**os.environ, "GIT_PAGER": "sed s/^/paged:/", "TERM": "xterm"},
-            )  # fmt: skip
-            os.close(theirs)
-            found = b""
-            try:
-                while block := reading.read(1 << 16):
-                    found += block
-            except OSError:
-                pass
-            assert process.wait() == 0
-        return found
+def on_terminal(clone: Clone, *args: str, typed: bytes = b"") -> bytes:
+    """What `git data diff` shows on a terminal, where somebody types that."""
+    ours, theirs = pty.openpty()
+    with open(ours, "r+b", buffering=0) as terminal:
+        process = subprocess.Popen(
+            ["git", "data", "diff", *args],
+            cwd=clone.path, stdin=theirs, stdout=theirs, stderr=theirs,
+            env={**os.environ, "GIT_PAGER": "sed s/^/paged:/", "TERM": "xterm"},
+        )  # fmt: skip
+        os.close(theirs)
+        terminal.write(typed)
+        found = b""
+        with contextlib.suppress(OSError):  # that is how a terminal ends
+            while block := terminal.read(1 << 16):
+                found += block
+        assert process.wait() == 0
+    return found
 
-    paged = on_terminal()
+
+def test_long_output_goes_through_the_pager_on_a_terminal(three: Clone) -> None:
+    paged = on_terminal(three, "HEAD~1", "HEAD")
     assert b"paged:" in paged
     assert b"\x1b[3" in paged, "colours stay"
-    assert b"paged:" not in on_terminal("--no-pager")
+    assert b"paged:" not in on_terminal(three, "HEAD~1", "HEAD", "--no-pager")
     assert "paged:" not in three.data("diff", "HEAD~1", env={"GIT_PAGER": "sed s/^/paged:/"}).out
+
+
+def test_on_a_terminal_it_asks_once_before_it_fetches(story: World, published: Clone) -> None:
+    bob = story.clone("bob")
+    sides = ("e.sqlite@v1", "e.sqlite@v2", "--no-pager")
+    said = on_terminal(bob, *sides, typed=b"n\n")
+    assert b"e.sqlite v1, e.sqlite v2 are not here: fetch 16.0 KiB at most?" in said
+    assert b"needs v1" in said
+    assert b"+ 2: two" in on_terminal(bob, *sides, typed=b"y\n").replace(b"\x1b[32m", b"")
