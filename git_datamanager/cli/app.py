@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("listing", "Show one version in full."),
     "diff": ("diff", "Show what changed inside datasets, row by row."),
     "sql": ("sql", "Ask datasets in SQL."),
+    "check": ("checks", "Check datasets by the rules that were set for them."),
     "upload": ("move", "Bring pending versions to staging."),
     "pull": ("move", "Bring verified versions into the work tree."),
     "publish": ("publish", "Publish what is merged (run by CI)."),

@@ -1,42 +1,17 @@
 """`git data sql`: a question in SQL about any versions. docs/design/tables.md, "Questions"."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Dataset, Kind, Manifest, Version
-from git_datamanager.ops.reading import MayFetch, bring, is_here, never, version_file, work_file
+from git_datamanager.model.manifest import Dataset, Manifest
+from git_datamanager.ops.naming import Finder, Seen, aliases
+from git_datamanager.ops.reading import MayFetch, never
 from git_datamanager.ops.select import select, split_version, version_of
-from git_datamanager.tables.load import Source, Want, is_database, loaded, tables_of
+from git_datamanager.tables.load import loaded
 from git_datamanager.tables.query import Answer, Question, answered, read_question
-from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import folded
-
-WORK = "work tree"
-_OWN = frozenset(("memory", "system", "temp"))
-"""Names that DuckDB itself gives to what it holds."""
-
-
-class Seen(NamedTuple):
-    """A dataset as a question may name it."""
-
-    dataset: Dataset
-    version: Version | None
-    """None: the working file as it is."""
-    aliases: frozenset[str]
-    """Folded: `energy`, `energy.sqlite`, `data/energy.sqlite`; of a version also `energy@v3`."""
-
-    @property
-    def key(self) -> tuple[str, str | None]:
-        """Which bytes it stands for."""
-        return self.dataset.name, self.version.id if self.version else None
-
-    @property
-    def label(self) -> str:
-        return f"{self.dataset.name} {self.version.name if self.version else WORK}"
 
 
 class Asked(NamedTuple):
@@ -81,7 +56,7 @@ def ask(
 ) -> Iterator[Asked]:
     """Put a question to what is visible; `is_narrow`: all of it may be fetched to look for a table."""
     with ExitStack() as stack:
-        found = _Finder(manager, seen, may_fetch, stack, is_narrow=is_narrow).wants(question)
+        found = Finder(manager, seen, may_fetch, stack, is_narrow=is_narrow).wants(question)
         database, notes = stack.enter_context(loaded(found, memory_for(manager)))
         answer = stack.enter_context(answered(database, question, seconds))
         yield Asked(answer, notes)
@@ -90,13 +65,6 @@ def ask(
 def memory_for(manager: DataManager) -> int:
     """Bytes that DuckDB may hold: a third of `data.memory`, at least 256 MiB."""
     return max(256 << 20, manager.settings.size("data.memory") // 3)
-
-
-def aliases(name: str, *suffixes: str) -> frozenset[str]:
-    """What a dataset is called in a question; with `@v3` for each of `suffixes`, "" for none."""
-    leaf = PurePosixPath(name).name
-    words = {name, leaf, leaf.partition(".")[0] or leaf, PurePosixPath(leaf).stem}
-    return frozenset(folded(word + suffix) for word in words for suffix in suffixes)
 
 
 def _visible(manager: DataManager, question: Question, names: Sequence[str], *, work: bool) -> list[Seen]:
@@ -133,138 +101,3 @@ def _named_inside(manifest: Manifest, question: Question) -> Iterator[Seen]:
         for dataset in known:
             one = version_of(dataset, version)
             yield Seen(dataset, one, aliases(dataset.name, f"@{version}", f"@{one.name}"))
-
-
-class _Finder:
-    """Finds the tables that a question names, and opens no other files."""
-
-    def __init__(
-        self,
-        manager: DataManager,
-        seen: Sequence[Seen],
-        may_fetch: MayFetch,
-        stack: ExitStack,
-        *,
-        is_narrow: bool,
-    ) -> None:
-        self._manager = manager
-        self._seen = list({(s.key, s.aliases): s for s in seen}.values())
-        self._may_fetch = may_fetch
-        self._stack = stack
-        self._is_narrow = is_narrow
-        self._sources: dict[tuple[str, str | None], Source] = {}
-
-    def wants(self, question: Question) -> list[Want]:
-        """Raises NotFound, DataError where a name fits several tables."""
-        self._bring([s for path in question.mentions for s in self._called(path)[:2]])
-        wants: dict[tuple[str, ...], Want] = {}
-        for path in question.mentions:
-            is_own = len(path) == 1 and folded(path[0]) in question.own
-            want = self._find(path, is_own=is_own)
-            if want is not None:
-                wants[tuple(map(folded, path))] = want
-        return list(wants.values())
-
-    def _called(self, path: tuple[str, ...]) -> list[Seen]:
-        """The datasets that the first part of a name, or all of it, may mean."""
-        words = {folded(path[0]), folded(".".join(path))}
-        return [s for s in self._seen if words & s.aliases]
-
-    def _find(self, path: tuple[str, ...], *, is_own: bool) -> Want | None:
-        if len(path) == 2 and folded(path[0]) == "main":
-            path = path[1:]
-        found = self._called(path)
-        if len(found) > 1:
-            return None if is_own else _several(path, [s.label for s in found])
-        if found:
-            return self._in_dataset(found[0], path)
-        holders = self._holders(path[0]) if len(path) == 1 else []
-        if len(holders) == 1:
-            source, table = holders[0]
-            return Want(source, table, path)
-        if is_own:
-            return None
-        if holders:
-            return _several(path, [f"{table} of {source.label}" for source, table in holders])
-        raise self._unknown(path)
-
-    def _in_dataset(self, seen: Seen, path: tuple[str, ...]) -> Want:
-        source = self._source(seen)
-        tables = tables_of(source)
-        is_whole = folded(".".join(path)) in seen.aliases
-        if is_whole and len(tables) == 1:
-            return _want(source, tables[0], path)
-        match = [t for t in tables if len(path) == 2 and folded(t) == folded(path[1])]
-        if match:
-            return _want(source, match[0], path)
-        first = path[0] if not is_whole else PurePosixPath(seen.dataset.name).stem
-        names = ", ".join(f"{quoted(first)}.{quoted(t)}" for t in tables[:8])
-        raise NotFound(
-            f"{seen.label} has {len(tables)} tables, none of them called {'.'.join(path)}",
-            hints=[f"it has {names}{', …' if len(tables) > 8 else ''}"] if tables else [],
-        )
-
-    def _holders(self, table: str) -> list[tuple[Source, str]]:
-        """Databases with a table of this name; those that are here, where nobody named datasets."""
-        if self._is_narrow:
-            self._bring(self._seen)
-        found = []
-        for seen in self._seen:
-            if seen.dataset.kind is Kind.FILE and self._is_here(seen):
-                source = self._source(seen)
-                if is_database(source):
-                    found += [(source, t) for t in tables_of(source) if folded(t) == folded(table)]
-        return list(dict.fromkeys(found))
-
-    def _is_here(self, seen: Seen) -> bool:
-        if seen.version is None:
-            return self._manager.work.path(seen.dataset.name).is_file()
-        return is_here(self._manager, seen.dataset, seen.version)
-
-    def _bring(self, wanted: Iterable[Seen]) -> None:
-        entries = {s.version.id: (s.dataset, s.version) for s in wanted if s.version and not _is_folder(s)}
-        bring(self._manager, list(entries.values()), self._may_fetch)
-
-    def _source(self, seen: Seen) -> Source:
-        if _is_folder(seen):
-            raise DataError(
-                f"{seen.dataset.name} is a folder: only files can be asked",
-                hints=["git data ls   # which datasets are files"],
-            )
-        if seen.key not in self._sources:
-            opened = (
-                version_file(self._manager, seen.dataset, seen.version)
-                if seen.version
-                else work_file(self._manager, seen.dataset)
-            )
-            path = self._stack.enter_context(opened)
-            self._sources[seen.key] = Source(path, seen.dataset.name, seen.label)
-        return self._sources[seen.key]
-
-    def _unknown(self, path: tuple[str, ...]) -> NotFound:
-        absent = [s.label for s in self._seen if not _is_folder(s) and not self._is_here(s)]
-        known = sorted({min(s.aliases, key=len) for s in self._seen})
-        hints = [f"datasets here: {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"] if known else []
-        if absent:
-            hints.append(f"not looked into, for they are not in this clone: {', '.join(absent[:5])}")
-        return NotFound(f"there is no table {'.'.join(path)}", hints=hints)
-
-
-def _is_folder(seen: Seen) -> bool:
-    return seen.dataset.kind is Kind.TREE
-
-
-def _want(source: Source, table: str, path: tuple[str, ...]) -> Want:
-    if len(path) == 2 and folded(path[0]) in _OWN:
-        raise DataError(
-            f"{path[0]} is a name that DuckDB has for itself",
-            hints=[f"write {quoted(source.name)}.{quoted(table)}"],
-        )
-    return Want(source, table, path)
-
-
-def _several(path: tuple[str, ...], labels: Sequence[str]) -> Want:
-    raise DataError(
-        f"{'.'.join(path)} may be several tables: {', '.join(labels[:5])}",
-        hints=['write the whole name of the dataset: "data/energy.sqlite".Demand'],
-    )

@@ -98,7 +98,15 @@ def loaded(wants: Sequence[Want], memory: int = duck.MEMORY) -> Iterator[Loaded]
         with duck.connected(paths, folder, memory, in_order=True) as database:
             for schema in schemas_of([want.seen_as for want in wants]):
                 database.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-            notes = [note for want in wants for note in _load(database, want, links[want.source], folder)]
+            notes: list[str] = []
+            known: dict[tuple[Source, str], str] = {}
+            for want in wants:
+                target = ".".join(map(quoted, want.seen_as))
+                first = known.setdefault((want.source, folded(want.table)), target)
+                if first == target:
+                    notes += _load(database, want, target, links[want.source], folder)
+                else:
+                    database.execute(f"CREATE VIEW {target} AS SELECT * FROM {first}")
             yield Loaded(database, tuple(dict.fromkeys(notes)))
 
 
@@ -110,10 +118,9 @@ def _links(sources: Sequence[Source], folder: Path) -> dict[Source, Path]:
     return links
 
 
-def _load(database: "DuckDBPyConnection", want: Want, link: Path, folder: Path) -> Iterator[str]:
+def _load(database: "DuckDBPyConnection", want: Want, target: str, link: Path, folder: Path) -> Iterator[str]:
     import duckdb
 
-    target = ".".join(map(quoted, want.seen_as))
     kind = _kind(want.source)
     try:
         if kind == kinds.SQLITE:
