@@ -379,7 +379,7 @@ def on_terminal(clone: Clone, *args: str, typed: bytes = b"") -> bytes:
         process = subprocess.Popen(
             ["git", "data", "diff", *args],
             cwd=clone.path, stdin=theirs, stdout=theirs, stderr=theirs,
-            env={**os.environ, "GIT_PAGER": "sed s/^/paged:/", "TERM": "xterm"},
+            env={**os.environ, "GIT_PAGER": "sed s/^/paged:/", "TERM": "xterm", "GIT_TERMINAL_PROMPT": "1"},
         )  # fmt: skip
         os.close(theirs)
         terminal.write(typed)
