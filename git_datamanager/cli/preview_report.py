@@ -14,7 +14,8 @@ _TONES = {Verdict.OK: "good", Verdict.REFUSED: "bad"}
 
 def report(preview: Preview) -> str:
     """A self-contained HTML document."""
-    verdict = Remark(preview_page.headline(preview), _TONES.get(preview.verdict, ""))
+    _sign, _, words = preview_page.headline(preview).partition(" ")
+    verdict = Remark(words, _TONES.get(preview.verdict, ""))
     findings = map(_remark, preview.findings)
     asked = f"Nobody looked for the bytes: {preview.unasked}" if preview.unasked else None
     remarks = [verdict, *findings, *([Remark(asked)] if asked else [])]
