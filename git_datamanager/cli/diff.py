@@ -131,7 +131,7 @@ def _write_page(path: Path, found: "Sequence[DatasetDiff]", title: str) -> None:
     from git_datamanager.pages.diff_page import diff_page
 
     fsio.write_durably(path.absolute(), diff_page(found, title or "Data changes").encode())
-    render.result(f"wrote {render.clean(str(path))}")
+    render.note(f"wrote {path}")
 
 
 @click.command(context_settings=HELP)

@@ -19,7 +19,8 @@ from git_datamanager.model.ulid import is_ulid
 from git_datamanager.ops.select import known_name, split_version, version_of
 
 _VERSION = re.compile(r"v[1-9][0-9]{0,8}", re.ASCII)
-_RANGE = re.compile(r"(.*?)(\.{2,3})(.*)", re.DOTALL)
+_RANGE = re.compile(r"(?!\.\.\Z)(.*?)(\.{2,3})(.*)", re.DOTALL)
+"""`..` alone is a folder, as it is to git."""
 
 
 class Place(NamedTuple):

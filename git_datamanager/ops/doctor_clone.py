@@ -17,7 +17,9 @@ from git_datamanager.workspace.hook_state import state as hook_states
 from git_datamanager.workspace.settings import FILE_NAME, KEYS, ROLES, without_secrets
 
 _TOPIC = "clone"
-CHOICES = ("data.upload", "data.autoPull", "data.hooks", "data.cache", "data.encoding")
+CHOICES = (
+    "data.upload", "data.autoPull", "data.hooks", "data.cache", "data.diff.fetch", "data.encoding",
+)  # fmt: skip
 SIZES = ("data.cacheSize", "data.memory", "data.bandwidth", "data.maxBlobSize")
 NUMBERS = {
     "data.grace": 1,

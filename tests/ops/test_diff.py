@@ -129,6 +129,28 @@ def test_every_form_of_the_arguments(three: Clone) -> None:
         assert labels(three, *args) == wanted, args
 
 
+def test_names_count_from_where_one_stands(three: Clone) -> None:
+    (three.path / "sub").mkdir()
+    version(three, "sub/e.sqlite", TABLE)
+    change(three.path / "e.sqlite", "DELETE FROM t")
+    change(three.path / "sub" / "e.sqlite", "INSERT INTO t VALUES (1, 'x')")
+
+    def names(*args: str) -> list[str]:
+        return three.data("diff", "--name-only", *args, cwd="sub").out.splitlines()
+
+    assert names() == ["e.sqlite", "sub/e.sqlite"]
+    assert names("e.sqlite") == names(".") == names("--", ".") == ["sub/e.sqlite"]
+    assert names("../e.sqlite") == names("../e.sqlite@v1") == ["e.sqlite"]
+    assert names("HEAD", "..") == ["e.sqlite", "sub/e.sqlite"]
+
+
+def test_without_working_files_commits_are_compared(story: World, published: Clone) -> None:
+    bare = Clone(story.origin)
+    args = ("diff", "--name-only", "main~3", "main")
+    assert bare.data(*args).out == "e.sqlite\n"
+    assert "bare" in bare.data("diff", code=128).err
+
+
 def test_three_dots_begin_where_both_branched_off(three: Clone) -> None:
     three.git("checkout", "-q", "-b", "topic", "HEAD~1")
     three.write("a.csv", "x\n1\n")
