@@ -88,7 +88,7 @@ def _misfit(engine: Engine, pair: Twins, condition: str) -> str | None:
         return None
     sides = zip(Side, pair, strict=True)
     problems = (
-        where.problem(engine, engine.relation(side, t), condition) for side, t in sides if t is not None
+        where.problem(engine, engine.scope(side, t)[0], condition) for side, t in sides if t is not None
     )
     return next((problem for problem in problems if problem), None)
 
@@ -168,5 +168,6 @@ def _relation(engine: Engine, side: Side, table: Table | None, wish: Wish) -> st
     """The rows that are compared; of a side without the table nobody asks."""
     if table is None:
         return ""
-    relation = engine.relation(side, table)
-    return relation if wish.where is None else filtered(relation, table.names, wish.where)
+    if wish.where is None:
+        return engine.relation(side, table)
+    return filtered(*engine.scope(side, table), wish.where)

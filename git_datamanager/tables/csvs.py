@@ -4,7 +4,7 @@ import csv
 import re
 import secrets
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from git_datamanager.errors import Corrupt
 from git_datamanager.tables.engine import ROWS
+from git_datamanager.tables.result import Row
 from git_datamanager.tables.rowdiff import literal, quoted
 from git_datamanager.tables.schema import NARROW, Column, Table, shared
 from git_datamanager.tables.separated import (
@@ -166,10 +167,14 @@ def settled(database: "DuckDBPyConnection", before: Table, after: Table) -> tupl
     differing = [pair for pair in both if pair[0].type and pair[1].type and pair[0].type != pair[1].type]
     is_wide = max(len(before.columns), len(after.columns)) > NARROW
     found = []
+
+    def run(sql: str) -> Row:
+        return database.execute(sql).fetchone() or ()
+
     for n, table in enumerate((before, after)):
         known = {pair[n].name: pair[1 - n].type for pair in both if not pair[n].type}
         names = [pair[n].name for pair in differing]
-        known |= dict.fromkeys(names, TEXT) if is_wide else _exactly(database, ("before", "after")[n], names)
+        known |= dict.fromkeys(names, TEXT) if is_wide else exactly(run, ("before", "after")[n], names)
         columns = (
             replace(column, type=known.get(column.name, column.type) or TEXT) for column in table.columns
         )
@@ -177,8 +182,8 @@ def settled(database: "DuckDBPyConnection", before: Table, after: Table) -> tupl
     return found[0], found[1]
 
 
-def _exactly(database: "DuckDBPyConnection", table: str, names: Sequence[str]) -> dict[str, str]:
-    """The type that all cells of these columns look like."""
+def exactly(run: Callable[[str], Row], table: str, names: Sequence[str]) -> dict[str, str]:
+    """The type that all cells of these columns look like; `run`: the first row of a statement."""
     if not names:
         return {}
     counts = ", ".join(
@@ -186,6 +191,5 @@ def _exactly(database: "DuckDBPyConnection", table: str, names: Sequence[str]) -
         for name in names
         for look in _LOOKS.values()
     )
-    row = database.execute(f"SELECT {counts} FROM {table}").fetchone() or ()
-    misfits = dict(zip(product(names, _LOOKS), row, strict=True))
+    misfits = dict(zip(product(names, _LOOKS), run(f"SELECT {counts} FROM {table}"), strict=True))
     return {name: next((kind for kind in _LOOKS if not misfits[name, kind]), TEXT) for name in names}

@@ -41,6 +41,9 @@ class SqliteDialect:
     def shown(self, cell: str, column: Column) -> str:  # noqa: ARG002
         return cell
 
+    def is_plain(self, column: Column) -> bool:  # noqa: ARG002 -- SQLite has no class that Python has not
+        return True
+
     def sorted_by(self, cell: str) -> str:
         return f"+{cell}"
 
@@ -86,4 +89,7 @@ class DuckDialect:
         return cell if self._is_text or is_one else f"CAST({cell} AS VARCHAR)"
 
     def shown(self, cell: str, column: Column) -> str:
-        return cell if self._is_text or column.type in _PLAIN else f"CAST({cell} AS VARCHAR)"
+        return cell if self.is_plain(column) else f"CAST({cell} AS VARCHAR)"
+
+    def is_plain(self, column: Column) -> bool:
+        return self._is_text or column.type in _PLAIN

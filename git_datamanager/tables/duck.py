@@ -15,8 +15,8 @@ from git_datamanager.tables import csvs, jsonlines, kinds, separated
 from git_datamanager.tables.dialect import DuckDialect
 from git_datamanager.tables.engine import ROWS, NotInstalled, Side, Unreadable
 from git_datamanager.tables.result import Row
-from git_datamanager.tables.rowdiff import Pair, literal
-from git_datamanager.tables.schema import NARROW, Column, Schema, Table
+from git_datamanager.tables.rowdiff import Pair, literal, quoted
+from git_datamanager.tables.schema import NARROW, Column, Schema, Table, distinct_names
 from git_datamanager.tables.values import Cell
 from git_datamanager.tables.wide import relation_of
 from git_datamanager.tables.words import said
@@ -32,19 +32,31 @@ class DuckEngine:
     """An Engine over two relations, `before` and `after`."""
 
     def __init__(self, database: "DuckDBPyConnection", schemas: Sequence[Schema], kind: str) -> None:
-        is_text, is_packing = kind == kinds.CSV, kind != kinds.PARQUET
-        self.dialect = DuckDialect(is_text=is_text)  # whatever type a column is said to look like
+        self._is_text, is_packing = kind == kinds.CSV, kind != kinds.PARQUET
         self.widest = 1 << 20
         self._database = database
         self._schemas = schemas
         widths = [len(table.columns) for schema in schemas for table in schema.tables]
         self._is_wide = is_packing and max(widths, default=0) > NARROW
+        # Whatever type a column of texts, or of lists of texts, is said to look like.
+        self.dialect = DuckDialect(is_text=self._is_text or self._is_wide)
 
     def schema(self, side: Side) -> Schema:
         return self._schemas[side]
 
     def relation(self, side: Side, table: Table) -> str:  # noqa: ARG002 -- there is but one
         return side.word
+
+    def scope(self, side: Side, table: Table) -> tuple[str, Sequence[str]]:
+        """Of texts that look like numbers or times a condition sees those."""
+        if not self._is_text:
+            return side.word, tuple(map(quoted, table.names))
+        cells = [
+            f"TRY_CAST({quoted(c.name)} AS {c.type or 'VARCHAR'}) AS {quoted(c.name)}" for c in table.columns
+        ]
+        raw = distinct_names([*table.names, "cells"])[-1]
+        scope = f"(SELECT {', '.join(cells)}, {side.word} AS {quoted(raw)} FROM {side.word})"
+        return scope, tuple(f"{quoted(raw)}.{quoted(name)} AS {quoted(name)}" for name in table.names)
 
     def is_unique(self, table: Table, key: Sequence[str]) -> bool:  # noqa: ARG002 -- no file declares a key
         return False

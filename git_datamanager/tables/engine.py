@@ -37,6 +37,11 @@ class Engine(Protocol):
         """The table as it stands in FROM."""
         ...
 
+    def scope(self, side: Side, table: Table) -> tuple[str, Sequence[str]]:
+        """The rows as a condition of the reader's own sees them, as they stand in FROM, and what to SELECT
+        from that for the cells as they are."""
+        ...
+
     def is_unique(self, table: Table, key: Sequence[str]) -> bool:
         """The engine itself holds that no two rows have one key, and none has NULL in it."""
         ...

@@ -42,6 +42,10 @@ class Dialect(Protocol):
         """The cell as Python can have it."""
         ...
 
+    def is_plain(self, column: Column) -> bool:
+        """Python has the cells of this column as they are; else as text."""
+        ...
+
     def sorted_by(self, cell: str) -> str:
         """For ORDER BY of few rows: sorting them is cheaper than going through an index."""
         ...
@@ -158,16 +162,20 @@ def split(
     made = []
     for condition in ("NOT ({})", "{}"):
         relations = [
-            filtered(relation, columns[n], condition.format(_has_hole([pair[n].name for pair in key])))
+            filtered(
+                relation,
+                list(map(quoted, columns[n])),
+                condition.format(_has_hole([pair[n].name for pair in key])),
+            )
             for n, relation in enumerate((sides.before, sides.after))
         ]
         made.append(replace(sides, before=relations[0], after=relations[1]))
     return made[0], made[1]
 
 
-def filtered(relation: str, columns: Sequence[str], condition: str) -> str:
+def filtered(relation: str, cells: Sequence[str], condition: str) -> str:
     """The rows that a condition is true of, as they stand in FROM."""
-    return f"(SELECT {', '.join(map(quoted, columns))} FROM {relation} WHERE ({condition}\n))"
+    return f"(SELECT {', '.join(cells)} FROM {relation} WHERE ({condition}\n))"
 
 
 def _has_hole(key: Sequence[str]) -> str:

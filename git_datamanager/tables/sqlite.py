@@ -100,6 +100,9 @@ class SqliteEngine:
     def relation(self, side: Side, table: Table) -> str:
         return f"{side.word}.{quoted(table.name)}"
 
+    def scope(self, side: Side, table: Table) -> tuple[str, Sequence[str]]:
+        return self.relation(side, table), tuple(map(quoted, table.names))
+
     def is_unique(self, table: Table, key: Sequence[str]) -> bool:
         """A declared key that cannot hold NULL: others may, many times."""
         return table.is_key_whole and set(map(folded, key)) == set(map(folded, table.key))

@@ -7,15 +7,17 @@ that they can read the two sources and nothing else (docs/design/tables.md, "Sou
 from git_datamanager.tables.engine import Engine, Unreadable
 
 
-def problem(engine: Engine, relation: str, condition: str) -> str | None:
-    """What the engine says of it where it is no condition on the rows of this relation.
+def problem(engine: Engine, scope: str, condition: str) -> str | None:
+    """What the engine says of it where it is no condition on the rows of this scope.
 
     Text that compiles both bare and in brackets is one whole expression: whatever closes a bracket that it
     has not opened, opens one, or goes on after the condition, fails in one of the two.
     """
+    if not condition.isascii() and condition != condition.encode("utf-8", "replace").decode():
+        return "it is no text"
     for text in (condition, f"({condition}\n)"):
         try:
-            for _ in engine.rows(f"EXPLAIN SELECT 1 FROM {relation} WHERE {text}"):
+            for _ in engine.rows(f"EXPLAIN SELECT 1 FROM {scope} WHERE {text}"):
                 pass
         except Unreadable as error:
             return error.words

@@ -5,7 +5,7 @@ import re
 FOLDER = "git-data-tables-"
 """What the name of a private folder begins with: files in it are ours, and mean nothing to anybody."""
 _OURS = re.compile(rf"[^\s\"']*/{FOLDER}[^/\s\"']*/")
-_ADVICE = re.compile(r"\s*(Try |You might |Possible |Candidate |LINE \d+:|\n\n).*", re.DOTALL)
+_ADVICE = re.compile(r"\s*(Try |Did you mean|You might |Possible |Candidate |LINE \d+:|\n\n).*", re.DOTALL)
 
 
 def said(error: Exception) -> str:

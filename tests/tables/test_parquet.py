@@ -1,0 +1,97 @@
+"""Parquet with what it may hold."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from git_datamanager.tables.compare import Wish
+from git_datamanager.tables.source import compare
+from tests.tables.making import ALL, BY_ID, cells, counts, only, parquet, parquets, texts
+
+pa: Any = pytest.importorskip("pyarrow", reason="pyarrow is not installed (the extra tabular)")
+pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
+
+
+def written(table: Any) -> bytes:
+    from pyarrow import parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("TIMESTAMPTZ '2020-01-01 00:00:00+00'", "TIMESTAMPTZ '2020-01-01 00:00:00+01'"),
+        ("'47183823-2574-4bfd-b411-99ed177d3e43'::UUID", "'47183823-2574-4bfd-b411-99ed177d3e44'::UUID"),
+        ("'a'::ENUM('a', 'b')", "'b'::ENUM('a', 'b')"),
+        ("INTERVAL '30 days'", "INTERVAL '1 month'"),
+        ("1.10::DECIMAL(9,2)", "1.11::DECIMAL(9,2)"),
+        ("TIME '10:00:00'", "TIME '10:00:01'"),
+        ("[1, NULL, 2]", "[1, 2]"),
+        ("MAP {'a': 1}", "MAP {'a': 2}"),
+        ("{'a': [{'b': 1}]}", "{'a': [{'b': 2}]}"),
+        ("'\\x00'::BLOB", "'\\x01'::BLOB"),
+        ("NULL::INT", "0"),
+        ("'nan'::DOUBLE", "'inf'::DOUBLE"),
+        ("range(100000)", "range(100001)"),
+    ],
+)
+@pytest.mark.parametrize("wish", [BY_ID, ALL], ids=["keyed", "multiset"])
+def test_types(tmp_path: Path, before: str, after: str, wish: Wish) -> None:
+    old, new = (f"SELECT 1 AS id, {value} AS v UNION ALL SELECT 2, {before}" for value in (before, after))
+    assert counts(only(parquets(tmp_path, old, new, wish))) == ((0, 0, 1) if wish is BY_ID else (1, 1, 0))
+    assert parquets(tmp_path, new, f"FROM ({new}) ORDER BY id DESC", wish).is_same_data
+    for one_sided in (
+        compare(None, tmp_path / "new", "a.parquet"),
+        compare(tmp_path / "new", None, "a.parquet"),
+    ):
+        assert len(only(one_sided).samples) == 2
+
+
+def test_no_rows(tmp_path: Path) -> None:
+    found = parquets(tmp_path, "SELECT 1 AS id WHERE false", "SELECT 1 AS id")
+    assert counts(only(found)) == (1, 0, 0)
+
+
+def test_no_columns_are_compared_as_bytes(tmp_path: Path) -> None:
+    found = texts(tmp_path, written(pa.table({})), written(pa.table({"id": [1]})), BY_ID, "a.parquet")
+    assert found.kind == "other"
+    assert (found.note or "").startswith("the Parquet file cannot be read (")
+
+
+def test_names_that_are_equal_but_for_their_case(tmp_path: Path) -> None:
+    old, new = (written(pa.table({"id": [1], "V": [2], "v": [n]})) for n in (3, 4))
+    assert counts(only(texts(tmp_path, old, new, BY_ID, "a.parquet"))) == (0, 0, 1)
+
+
+def test_a_column_that_holds_no_text_though_it_says_so(tmp_path: Path) -> None:
+    bad = pa.table({"id": [1], "v": pa.array([b"\xff"]).view(pa.string())})
+    found = texts(tmp_path, written(bad), written(pa.table({"id": [1], "v": ["x"]})), BY_ID, "a.parquet")
+    assert not found.is_same_data
+    assert only(found).note is not None
+    assert str(tmp_path) not in str(only(found).note)
+
+
+def test_a_key_of_another_type_matches_by_its_text(tmp_path: Path) -> None:
+    table = only(parquets(tmp_path, "SELECT 1::INT AS id, 2 AS v", "SELECT '1' AS id, 3 AS v"))
+    assert cells(table) == [[("v", 2, 3)]]
+
+
+def test_more_columns_than_an_engine_likes(tmp_path: Path) -> None:
+    old, new = (
+        "SELECT 1 AS id, " + ", ".join(f"{m + (m == n)} AS c{m}" for m in range(600)) for n in (-1, 9)
+    )
+    assert cells(only(parquets(tmp_path, old, new))) == [[("c9", 9, 10)]]
+
+
+def test_a_damaged_page_is_said_of_the_table(tmp_path: Path) -> None:
+    old = parquet(tmp_path / "a", "SELECT range AS id, md5(range::VARCHAR) AS v FROM range(5000)")
+    data = bytearray(old.read_bytes())
+    data[2000:60000] = b"\xff" * 58000
+    found = texts(tmp_path, old.read_bytes(), bytes(data), BY_ID, "a.parquet")
+    assert not found.is_same_data
+    assert found.note or only(found).note
