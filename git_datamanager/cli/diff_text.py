@@ -52,14 +52,22 @@ def lines(diff: DatasetDiff, manner: Manner = PLAIN) -> Iterator[str]:
     yield header(diff, ink)
     if diff.absent:
         needs = ", ".join(f"{p.label} ({size(p.size)})" for p in diff.absent)
-        command = f"git -c data.diff.fetch=always data diff -- {pasteable(diff.name)}"
-        yield ink(f"  needs {needs}: {clean(command)}", "dim")
+        yield ink(f"  needs {needs}: git -c data.diff.fetch=always data diff {clean(_again(diff))}", "dim")
     if diff.problem:
         yield f"  not compared: {clean(diff.problem)}"
     if diff.source is not None:
         yield from _source(diff.source, manner, "  ")
     if diff.folder is not None:
         yield from _folder(diff.folder, manner)
+
+
+def _again(diff: DatasetDiff) -> str:
+    """The same question for this dataset alone."""
+    name = pasteable(diff.name)
+    if diff.before is None or diff.before.version is None:
+        return f"-- {name}"
+    points = [point for point in (diff.before, diff.after) if point is not None and point.version is not None]
+    return " ".join(f"{name}@{point.label}" for point in points)
 
 
 def header(diff: DatasetDiff, ink: Ink = plain) -> str:

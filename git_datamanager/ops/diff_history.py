@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from git_datamanager import __version__
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
 from git_datamanager.workspace.sqlitecache import SqliteCache
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # nothing of it is needed where all was remembered
     from git_datamanager.ops.differences import DatasetDiff
 
 FORMAT = 1
-"""Of what is remembered: another one makes all texts anew."""
+"""Of what is remembered: another one makes all texts anew, as another release does."""
 SAMPLES = 3
 """Rows of each kind in each table: a diff is read, not searched."""
 EACH = 64 << 20
@@ -130,7 +131,7 @@ def _key(step: Step) -> bytes:
     oids = [str(version.oid) if version else None for version in (step.parent, step.version)]
     labels = [version.name if version else None for version in (step.parent, step.version)]
     options = [dataset.options.get("key"), dataset.options.get("max_diff_rows")]
-    made_of = [FORMAT, SAMPLES, dataset.kind is Kind.TREE, dataset.name, oids, labels, options]
+    made_of = [__version__, FORMAT, SAMPLES, dataset.kind is Kind.TREE, dataset.name, oids, labels, options]
     return hashlib.sha256(json.dumps(made_of).encode()).digest()
 
 

@@ -127,7 +127,10 @@ def test_what_was_shown_once_needs_no_bytes(ana: Clone) -> None:
     assert ana.data("textconv", "manifest.json").out == first
     (ana.path / ".git" / "data" / "diffs" / "texts.db").write_bytes(b"no database" * 100)
     again = ana.data("textconv", "manifest.json").out
-    assert "needs v1 (8.0 KiB), v2 (8.0 KiB): git -c data.diff.fetch=always data diff" in again
+    assert (
+        "needs v1 (8.0 KiB), v2 (8.0 KiB): git -c data.diff.fetch=always data diff e.sqlite@v1 e.sqlite@v2"
+        in again
+    )
 
 
 def test_nothing_is_fetched_unless_it_always_is(story: World, ana: Clone) -> None:
