@@ -4,7 +4,7 @@ Every name and cell goes through `clean`, every line has a bound on its width.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from git_datamanager.cli.ledger import size
 from git_datamanager.cli.safe import clean
@@ -23,6 +23,8 @@ _CELLS = 12
 """Cells of a line."""
 _FILES = 50
 """Files of a folder, unless all are asked for."""
+_ONE_TABLE = ("csv", "jsonl", "parquet")
+"""Sources whose one table has no name of its own."""
 _AMBIGUOUS = (", ", ": ", "→")
 
 
@@ -129,7 +131,8 @@ def _sizes(diff: DatasetDiff) -> str:
 def _source(source: SourceDiff, manner: Manner, indent: str) -> Iterator[str]:
     if source.note:
         yield f"{indent}note: {clean(source.note)}"
-    for table in source.tables:
+    has_names = source.kind not in _ONE_TABLE
+    for table in source.tables if has_names else [replace(table, name="") for table in source.tables]:
         if table.change is not Change.SAME or not table.is_compared:
             yield from _table(table, manner, indent)
     for thing in source.things:
@@ -141,7 +144,8 @@ def _table(table: TableDiff, manner: Manner, indent: str) -> Iterator[str]:
     key = f"keyed by {', '.join(_name(name) for name in table.key[:_CELLS])}" if table.key else "whole rows"
     how = f"({key})" if table.is_compared and table.rows_before is not None is not table.rows_after else ""
     was = f"{_name(table.was)} → " if table.was is not None else ""
-    words = [ink(was + _name(table.name), "dim" if table.name == "rows" else "changed"), how, _counts(table)]
+    title = ink(was + _name(table.name), "changed") if table.name else ""
+    words = [title, how, _counts(table)]
     yield indent + "  ".join(word for word in words if word)
     if table.note:
         yield f"{indent}  note: {clean(table.note)}"

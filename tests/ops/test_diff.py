@@ -337,6 +337,7 @@ def test_csv_by_key(ana: Clone) -> None:
     ana.data("add", "a.csv")
     ana.write("a.csv", "id,price\n1,2.0\n2,3.75\n5,NULL\n")
     text = ana.data("diff", "--key", "id").out
+    assert "\n  (keyed by id)  +1 −0 ~1, 1 unchanged\n" in text, "its one table has no name"
     assert "~ 2: price: 3.5 → 3.75" in text
     assert "+ 5: 'NULL'" in text
 
