@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "blame": ("blame", "Show which version last changed a row, cell by cell."),
     "sql": ("sql", "Ask datasets in SQL."),
     "check": ("checks", "Check datasets by the rules that were set for them."),
+    "catalog": ("catalog", "Show what is published, and how to get it."),
     "upload": ("move", "Bring pending versions to staging."),
     "pull": ("move", "Bring verified versions into the work tree."),
     "publish": ("publish", "Publish what is merged (run by CI)."),

@@ -1,11 +1,15 @@
 """git data publish."""
 
+from pathlib import Path
+
 import click
 
+from git_datamanager.cli import catalog as catalog_command
 from git_datamanager.cli import job, options, publish_report, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.ops import finalize as finalizing
 from git_datamanager.ops import publish as publishing
+from git_datamanager.ops.catalog import catalog as listing
 
 
 @click.command(context_settings=HELP)
@@ -19,12 +23,16 @@ from git_datamanager.ops import publish as publishing
     "--unsafe-single-writer", "single_writer", is_flag=True,
     help="Do without conditional writes, where the store has none: never two runs at once.",
 )  # fmt: skip
+@click.option(
+    "--catalog", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Write the page of available datasets there afterwards.",
+)  # fmt: skip
 @options.dry_run
 @options.json_output
 @options.talk
 def publish(
-    finalize: str, branch: str | None, remote: str | None, single_writer: bool, dry_run: bool, as_json: bool
-) -> int:
+    finalize: str, branch: str | None, remote: str | None, single_writer: bool, catalog: Path | None,
+    dry_run: bool, as_json: bool) -> int:  # fmt: skip
     """Publish what is merged: the verb of CI.
 
     Takes every pending version of the branch's tip: verifies the staged bytes, copies them inside the
@@ -37,6 +45,8 @@ def publish(
                 data, finalize=finalize, branch=branch, remote=remote, dry_run=dry_run,
                 unsafe_single_writer=single_writer,
             )  # fmt: skip
+            if catalog is not None and not dry_run:
+                catalog_command.write(catalog, listing(data, revision=report.commit or report.tip))
         if as_json:
             render.json("publish", publish_report.document(report, dry_run=dry_run))
         else:

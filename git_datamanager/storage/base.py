@@ -8,7 +8,7 @@ Specification: docs/spec/store-v1.md.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, NamedTuple, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol, runtime_checkable
 
 Advance = Callable[[int], None]
 """Told the number of bytes moved since the last call; negative when a part is sent again."""
@@ -127,6 +127,15 @@ class ResumeBook(Protocol):
 
     def end(self, begun: Begun) -> None:
         """It is complete, or given up, or gone."""
+
+
+@runtime_checkable
+class Linking(Protocol):
+    """A store that people can read without this tool."""
+
+    def link(self, key: str, seconds: int) -> str:
+        """An address under which anybody can read the object for so long: whoever has it needs no
+        credentials. Nothing is asked, not even whether the object is there."""
 
 
 class StorageAdapter(Protocol):

@@ -134,6 +134,12 @@ class S3Store:
         check_key(key)
         return self._bucket.stat(key)
 
+    def link(self, key: str, seconds: int) -> str:
+        check_key(key)
+        with self._guard(key):
+            place = self._bucket.at(key)
+            return self._bucket.steady.generate_presigned_url("get_object", Params=place, ExpiresIn=seconds)
+
     @contextmanager
     def read_object(
         self, key: str, *, start: int = 0, length: int | None = None, etag: str | None = None

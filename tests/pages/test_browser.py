@@ -1,12 +1,17 @@
 """Pages in a real browser: what people do with them, and what a stranger's text cannot do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from git_datamanager.model.manifest import Dataset, Kind, State, Version
+from git_datamanager.model.oid import Oid
+from git_datamanager.model.ulid import new_ulid
+from git_datamanager.ops.catalog import Catalog, Listed, Release
+from git_datamanager.pages.catalog_page import catalog_page
 from git_datamanager.pages.diff_page import Remark, diff_page
 from git_datamanager.pages.document import document
 from git_datamanager.pages.markup import Html
@@ -188,12 +193,39 @@ def test_dark_follows_the_system_and_the_button(window: Window) -> None:
     assert dark.violations() == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_contrast(window: Window, scheme: str) -> None:
+def changes() -> str:
     remarks = [Remark("good", "good"), Remark("bad", "bad", ("git data x",))]
-    visit = window.open(diff_page(release(), "Changes", remarks=remarks), color_scheme=scheme)
+    return diff_page(release(), "Changes", remarks=remarks)
+
+
+def available() -> str:
+    """A catalog of one dataset in three versions."""
+    versions = [
+        Version(
+            number=n, id=new_ulid(), state=State.PUBLISHED, oid=Oid(f"{n:064x}"), size=n << 20, author="Ana",
+            created="2026-01-01T00:00:00Z", message=PAYLOADS[n],
+        )
+        for n in (3, 2, 1)
+    ]  # fmt: skip
+    dataset = Dataset(name="prices.csv", kind=Kind.FILE, versions=tuple(versions))
+    url = "https://data.example.org/objects/x"
+    releases = [Release(v, 10, url, f"git data pull prices.csv@{v.name}") for v in versions]
+    return catalog_page(Catalog([Listed(dataset, releases)], 600))
+
+
+def test_the_catalog_opens_quietly(window: Window) -> None:
+    visit = window.open(available())
+    assert visit.page.get_by_role("img", name="Size over 3 versions: 1.0 MiB to 3.0 MiB").is_visible()
+    assert visit.page.get_by_role("link", name="Download v3").is_visible()
+    assert visit.is_quiet()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("make", "texts"), [(changes, 150), (available, 30)])
+def test_every_text_has_contrast(window: Window, scheme: str, make: Callable[[], str], texts: int) -> None:
+    visit = window.open(make(), color_scheme=scheme)
     found = visit.page.evaluate(CONTRAST)
-    assert len(found) > 150
+    assert len(found) > texts
     assert [text for ratio, text in found if ratio < 4.5] == []
 
 
