@@ -192,6 +192,37 @@ def _loaded(cell: Any, loads: bool) -> Any:  # noqa: FBT001
     return json.loads(cell) if loads and cell is not None else cell
 
 
+def _execute(database: "DuckDBPyConnection", sql: str, seconds: float | None) -> None:
+    """Beside this thread, which DuckDB would not let hear of a Ctrl-C. Raises what DuckDB says."""
+    failed: list[Exception] = []
+    done = threading.Event()  # not join(): broken off by Ctrl-C it takes the thread to have ended
+
+    def run() -> None:
+        try:
+            database.execute(sql)
+        except Exception as error:  # noqa: BLE001 -- raised below, in the thread that asked
+            failed.append(error)
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    is_in_time = False
+    try:
+        is_in_time = done.wait(seconds)
+    finally:
+        while not done.wait(0 if is_in_time else 0.05):
+            database.interrupt()  # more than once: it may only be about to begin
+    thread.join()
+    if not is_in_time:
+        raise DataError(
+            f"the query was stopped after {seconds:g} s",
+            hints=["git data sql --timeout SECONDS   # waits longer"],
+        )
+    if failed:
+        raise failed[0]
+
+
 @contextmanager
 def answered(
     database: "DuckDBPyConnection", question: Question, seconds: float | None = None
@@ -201,14 +232,9 @@ def answered(
     import duckdb
 
     try:
-        with _limited(database, seconds):
-            database.execute(f"CREATE OR REPLACE TEMP TABLE {_ANSWER} AS (\n{question.sql}\n)")
+        asked = f"CREATE OR REPLACE TEMP TABLE {_ANSWER} AS (\n{question.sql}\n)"
+        _execute(database, asked, seconds)
         yield Answer(database)
-    except duckdb.InterruptException as error:
-        raise DataError(
-            f"the query was stopped after {seconds:g} s" if seconds else "the query was stopped",
-            hints=["git data sql --timeout SECONDS   # waits longer"],
-        ) from error
     except duckdb.OutOfMemoryException as error:
         raise DataError(
             f"the query needs more memory than there is ({said(error)})",
@@ -216,21 +242,6 @@ def answered(
         ) from error
     except duckdb.Error as error:
         raise DataError(f"DuckDB cannot answer it: {said(error)}", hints=_advice(error)) from error
-
-
-@contextmanager
-def _limited(database: "DuckDBPyConnection", seconds: float | None) -> Iterator[None]:
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, database.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 def schemas_of(paths: Sequence[Path]) -> list[str]:
