@@ -18,7 +18,6 @@ from git_datamanager.tables.schema import NARROW, Column, Table, shared
 from git_datamanager.tables.separated import (
     LINE,
     Csv,
-    make_json,
     make_plain,
     plain_of,
     shape_of,
@@ -57,11 +56,9 @@ def load(
         if not shape.names:
             database.execute(f"CREATE TABLE {table} (nothing INTEGER)")
             return Table(ROWS, ())
-        names = shape.names
-        if may_pack and len(names) > NARROW:
-            names = _packed(database, table, path, reading, names)
-        elif not _strictly(database, table, path, reading, names):
-            names = _patiently(database, table, path, reading, names)
+        names, is_packed = shape.names, may_pack and len(shape.names) > NARROW
+        if is_packed or not _strictly(database, table, path, reading, names):
+            names = _patiently(database, table, path, reading, names, is_packed=is_packed)
     except duckdb.OutOfMemoryException as error:
         raise Corrupt("the file takes more memory than a comparison has") from error
     except (csv.Error, ValueError, OSError, EOFError, zlib.error) as error:
@@ -78,9 +75,15 @@ def _strictly(
 
     if reading.starts_blank or not reading.encoding.startswith("utf-8"):
         return False
-    options = f"header = true, compression = '{reading.compression}', delim = {literal(reading.delimiter)}"
+    columns = ", ".join(f"{literal(name)}: '{TEXT}'" for name in names)
     try:
-        _create(database, table, path, names, options)
+        # No text is NULL: an empty cell is an empty text.
+        database.execute(
+            f"CREATE TABLE {table} AS SELECT * FROM read_csv({literal(str(path))}, auto_detect = false,"
+            f" columns = {{{columns}}}, header = true, delim = {literal(reading.delimiter)}, quote = '\"',"
+            f" escape = '\"', nullstr = '{secrets.token_hex(8)}', compression = '{reading.compression}',"
+            f" max_line_size = {LINE}, buffer_size = {2 * LINE})"
+        )
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error:
@@ -89,63 +92,36 @@ def _strictly(
 
 
 def _patiently(
-    database: "DuckDBPyConnection", table: str, path: Path, reading: Csv, names: Sequence[str]
+    database: "DuckDBPyConnection",
+    table: str,
+    path: Path,
+    reading: Csv,
+    names: Sequence[str],
+    *,
+    is_packed: bool,
 ) -> tuple[str, ...]:
-    """By Python first, into a private file: any encoding, rows of any length, stray quotes."""
+    """By Python first, into a private file: any encoding, rows of any length, stray quotes. What a row lacks
+    is NULL. `is_packed`: every row stays one list, `cells`. Returns the names of all columns."""
     import duckdb
 
-    plain, absent = plain_of(path), secrets.token_hex(8)
+    plain = plain_of(path)
     with plain.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        count, is_ragged = make_plain(path, reading, len(names), file, absent)
+        count = make_plain(path, reading, file)
     all_names = widened(names, count)
-    padding = ", null_padding = true, parallel = false" if is_ragged else ""
+    columns = ", ".join(f"cells[{n}] AS {quoted(name)}" for n, name in enumerate(all_names, 1))
     try:
-        _create(database, table, plain, all_names, f"header = false, delim = ','{padding}", absent)
+        database.execute(
+            f"CREATE TABLE {table} AS SELECT {'cells' if is_packed else columns}"
+            f" FROM (SELECT json::VARCHAR[] AS cells FROM read_json_objects({literal(str(plain))},"
+            f" format = 'newline_delimited', maximum_object_size = {2 * LINE}))"
+        )
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         raise ValueError(said(error)) from error
     finally:
         plain.unlink()
     return all_names
-
-
-def _packed(
-    database: "DuckDBPyConnection", table: str, path: Path, reading: Csv, names: Sequence[str]
-) -> tuple[str, ...]:
-    """Every row as one list: a table of very many columns."""
-    import duckdb
-
-    plain = plain_of(path)
-    with plain.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        count = make_json(path, reading, file)
-    try:
-        database.execute(
-            f"CREATE TABLE {table} AS SELECT json::VARCHAR[] AS cells"
-            f" FROM read_json_objects({literal(str(plain))}, format = 'newline_delimited',"
-            f" maximum_object_size = {2 * LINE})"
-        )
-    except duckdb.Error as error:
-        raise ValueError(said(error)) from error
-    finally:
-        plain.unlink()
-    return widened(names, count)
-
-
-def _create(
-    database: "DuckDBPyConnection",
-    table: str,
-    path: Path,
-    names: Sequence[str],
-    options: str,
-    absent: str = "",
-) -> None:
-    """No text is NULL: an empty cell is an empty text, one that a row lacks is NULL."""
-    columns = ", ".join(f"{literal(name)}: '{TEXT}'" for name in names)
-    database.execute(
-        f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM read_csv({literal(str(path))},"
-        f" auto_detect = false, columns = {{{columns}}}, quote = '\"', escape = '\"', {options},"
-        f" allow_quoted_nulls = false, nullstr = '{absent or secrets.token_hex(8)}',"
-        f" max_line_size = {LINE}, buffer_size = {2 * LINE})"
-    )
 
 
 def _columns(rows: Sequence[Sequence[str]], count: int) -> list[list[str]]:

@@ -24,6 +24,8 @@ class Match(NamedTuple):
 
 def match(engine: Engine, tables: tuple[Table, Table], sides: Sides, names: Sequence[str]) -> Match:
     """By the columns of these names, where they tell rows apart. Raises Unreadable."""
+    if not names:
+        return Match()
     by_name = {folded(pair[0].name): pair for pair in sides.shared}
     absent = [name for name in names if folded(name) not in by_name]
     if absent:
@@ -32,13 +34,13 @@ def match(engine: Engine, tables: tuple[Table, Table], sides: Sides, names: Sequ
     holes = [0, 0]
     for n, relation in enumerate((sides.before, sides.after)):
         own = [pair[n].name for pair in key]
-        if not key or engine.is_unique(tables[n], own):
+        if engine.is_unique(tables[n], own):
             continue
         holes[n] = int(next(engine.rows(keyless(relation, own)))[0])
         if next(engine.rows(doubled(relation, own)), None) is not None:
             text = f"several rows have one key ({', '.join(own)}) on the {_WORDS[n]} side"
             return Match(note=f"{text}: {_WHOLE}")
-    if not engine.is_one_to_one(*tables, key) and key:
+    if not engine.is_one_to_one(*tables, key):
         for n in (0, 1):
             if next(engine.rows(matched_twice(sides, key, n)), None) is not None:
                 text = f"one key ({', '.join(names)}) of the {_WORDS[n]} side is that of several other rows"

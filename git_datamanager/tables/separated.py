@@ -100,20 +100,10 @@ def plain_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.plain")
 
 
-def make_plain(path: Path, reading: Csv, width: int, target: TextIO, absent: str) -> tuple[int, bool]:
-    """Write all rows but the first, every cell in quotes, and `absent` for those that one lacks of `width`.
+def make_plain(path: Path, reading: Csv, target: TextIO) -> int:
+    """Write all rows but the first as JSON arrays, one a line. Returns the length of the longest.
 
-    Returns the length of the longest row, at least `width`, and whether the others end before it. Memory
-    grows with the longest row alone. Raises as `shape_of`."""
-    widest = width
-    for row in _below_the_names(path, reading):
-        widest = max(widest, len(row))
-        target.write(",".join([*map(_in_quotes, row), *[absent] * (width - len(row))]) + "\n")
-    return widest, widest > width
-
-
-def make_json(path: Path, reading: Csv, target: TextIO) -> int:
-    """Write all rows but the first as JSON arrays, one a line. Returns the length of the longest."""
+    Memory grows with the longest row alone. Raises as `shape_of`."""
     widest = 0
     for row in _below_the_names(path, reading):
         widest = max(widest, len(row))
@@ -124,10 +114,6 @@ def make_json(path: Path, reading: Csv, target: TextIO) -> int:
 def _below_the_names(path: Path, reading: Csv) -> Iterator[list[str]]:
     with _texts(path, reading) as lines:
         yield from islice(_rows(lines, reading.delimiter), 1, None)
-
-
-def _in_quotes(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"'
 
 
 def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
