@@ -1,0 +1,220 @@
+"""git data check: where rules come from, what is checked by them, and what is said."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from git_datamanager.manager import DataManager
+from git_datamanager.ops.checks import Outcome, run_checks
+from git_datamanager.ops.rulebook import of_dataset, rules_of
+from tests.world import Clone, World
+
+pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
+
+RULES = """
+[check "energy.sqlite"]
+    unique = Demand(region, year)
+    range = Demand(value) 0..
+    drift = Demand 60%
+[check-warning "*.csv"]
+    notNull = (price)
+"""
+
+
+def database(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.fixture(scope="module")
+def template(founded_world: World, template_folder: Path) -> World:
+    """energy.sqlite in two versions that keep all rules but a warning, with rules in all places."""
+    world = founded_world.copy(template_folder / "world")
+    ana = world.found("ana")
+    database(
+        ana.path / "energy.sqlite",
+        "CREATE TABLE Demand (region TEXT, year INTEGER, value REAL)",
+        "INSERT INTO Demand VALUES ('north', 2030, 1.5), ('south', 2030, 2.5)",
+    )
+    ana.write("prices.csv", "day,price\n2030-01-01,7\n2030-01-02,\n")
+    ana.data("add", "energy.sqlite", "prices.csv")
+    ana.commit("one")
+    database(ana.path / "energy.sqlite", "INSERT INTO Demand VALUES ('east', 2030, 1)")
+    ana.data("add", "energy.sqlite")
+    with (ana.path / ".gitdata").open("a") as file:
+        file.write(RULES)
+    ana.write(
+        "checks/lost.sql",
+        "-- dataset: energy.sqlite\n-- title: nothing is lost\n\n"
+        "SELECT p.* FROM parent.Demand p ANTI JOIN Demand d USING (region, year)\n",
+    )
+    ana.git("add", ".gitdata", "checks")
+    ana.commit("two")
+    return world
+
+
+@pytest.fixture
+def ana(template: World, tmp_path: Path) -> Clone:
+    return template.copy(tmp_path / "world").found("ana")
+
+
+def outcomes(clone: Clone, *args: str, code: int = 0) -> dict[str, str]:
+    return {check["rule"]: check["outcome"] for check in clone.json("check", *args, code=code)["checks"]}
+
+
+def test_all_datasets_that_have_rules_are_checked(ana: Clone) -> None:
+    assert outcomes(ana) == {
+        "unique Demand(region, year)": "passed",
+        "range Demand(value) 0..": "passed",
+        "drift Demand 60%": "passed",
+        "nothing is lost": "passed",
+        "notNull (price)": "failed",
+    }
+
+
+def test_a_warning_refuses_nothing_and_names_its_row(ana: Clone) -> None:
+    (check,) = ana.json("check", "prices.csv")["checks"]
+    assert (check["severity"], check["outcome"], check["count"]) == ("warning", "failed", 1)
+    assert (check["columns"], check["rows"]) == (["price", "day"], [[None, "2030-01-02"]])
+    out = ana.data("check", "prices.csv").out
+    assert "warning" in out
+    assert "2030-01-02" in out
+
+
+def test_a_working_file_is_checked_before_it_is_added(ana: Clone) -> None:
+    database(ana.path / "energy.sqlite", "UPDATE Demand SET value = -1 WHERE region = 'north'")
+    done = ana.data("check", "energy.sqlite", code=1)
+    assert "energy.sqlite work tree" in done.out
+    assert "failed   range Demand(value) 0..: 1 row" in done.out
+    assert "north" in done.out
+    assert "1 of 4 checks failed" in done.err
+    assert ana.data("check", "energy.sqlite", "--version", "v2").code == 0
+
+
+def test_a_check_of_a_working_file_compares_with_the_latest_version(ana: Clone) -> None:
+    database(ana.path / "energy.sqlite", "DELETE FROM Demand WHERE region <> 'north'")
+    found = outcomes(ana, "energy.sqlite", code=1)
+    assert (found["drift Demand 60%"], found["nothing is lost"]) == ("failed", "failed")
+
+
+def test_a_first_version_has_nothing_to_compare_with(ana: Clone) -> None:
+    found = outcomes(ana, "energy.sqlite", "--version", "v1")
+    assert found == {
+        "unique Demand(region, year)": "passed",
+        "range Demand(value) 0..": "passed",
+        "drift Demand 60%": "skipped",
+        "nothing is lost": "skipped",
+    }
+
+
+def test_five_rows_are_shown_and_all_are_counted(ana: Clone) -> None:
+    ana.write("prices.csv", "day,price\n" + "2030-01-01,\n" * 12)
+    (check,) = ana.json("check", "prices.csv")["checks"]
+    assert (check["count"], len(check["rows"])) == (12, 5)
+    assert "… 7 more" in ana.data("check", "prices.csv").out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("unique = Nix(a)", "none of them called"),
+        ("unique = Demand(nix)", '"nix"'),
+        ("unique = Demand", "is written TABLE(COL, …)"),
+        ("uniqueness = Demand(a)", "there is no rule 'uniqueness'"),
+    ],
+)
+def test_a_rule_that_cannot_be_run_has_failed(ana: Clone, line: str, said: str) -> None:
+    ana.write(".gitdata", ana.read(".gitdata").decode() + f'[check "energy.sqlite"]\n{line}\n')
+    (broken,) = [c for c in ana.json("check", "energy.sqlite", code=1)["checks"] if c["outcome"] == "failed"]
+    assert said in broken["message"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT 1", "says of no dataset"),
+        ("-- dataset: energy.sqlite\nSELECT * FROM Nix", "there is no table Nix"),
+        ("-- dataset: energy.sqlite\nCOPY Demand TO '/tmp/stolen.csv'", "only a SELECT"),
+        ("-- dataset: energy.sqlite\nSELECT * FROM read_text('/etc/passwd')", "cannot be used"),
+        ("-- dataset: energy.sqlite\nATTACH '/tmp/stolen.db'", "only a SELECT"),
+        ("-- dataset: energy.sqlite\n-- severity: fatal\nSELECT 1", "severity is error or warning"),
+        ("-- dataset: energy.sqlite\n-- " + "x" * 70_000, "larger than 64 KiB"),
+    ],
+)
+def test_a_file_of_sql_that_is_no_check_has_failed(ana: Clone, sql: str, said: str) -> None:
+    ana.write("checks/odd.sql", sql)
+    results = ana.json("check", "energy.sqlite", code=1)["checks"]
+    (broken,) = [c for c in results if c["outcome"] == "failed"]
+    assert said in broken["message"]
+    assert broken["origin"] == "checks/odd.sql"
+    assert not list(Path("/tmp").glob("stolen.*"))
+
+
+def test_sql_may_have_braces_and_other_datasets(ana: Clone) -> None:
+    ana.write(
+        "checks/odd.sql",
+        "-- dataset: energy.sqlite\n"
+        "SELECT {'a': d.region} FROM Demand d, prices p WHERE p.price = 7 AND d.value = 2.5",
+    )
+    (found,) = [c for c in ana.json("check", "energy.sqlite", code=1)["checks"] if c["outcome"] == "failed"]
+    assert (found["rule"], found["count"]) == ("odd", 1)
+
+
+def test_an_endless_check_is_stopped(ana: Clone) -> None:
+    ana.write(
+        "checks/odd.sql",
+        "-- dataset: energy.sqlite\nSELECT count(*) FROM range(1000000000000) a, range(1000) b"
+        " WHERE a.range * b.range % 7 = 3",
+    )
+    results = ana.json("check", "energy.sqlite", "--timeout", "0.2", code=1)["checks"]
+    assert "stopped after 0.2 s" in next(c["message"] for c in results if c["rule"] == "odd")
+
+
+def test_checks_behind_a_link_are_not_read(ana: Clone, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.sql").write_text("-- dataset: prices.csv\nSELECT 1")
+    (ana.path / "checks/a.sql").symlink_to(outside / "a.sql")
+    assert "a" not in outcomes(ana)
+
+
+def test_rules_of_a_commit_are_not_those_of_the_work_tree(
+    ana: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana.write("checks/new.sql", "-- dataset: energy.sqlite\nSELECT 1")
+    (ana.path / ".gitdata").write_text(ana.read(".gitdata").decode().replace("60%", "1%"))
+    manager = DataManager.open(ana.path)
+    texts = [rule.text for rule in of_dataset(rules_of(manager, "HEAD"), "energy.sqlite")]
+    assert texts == [
+        "unique Demand(region, year)", "range Demand(value) 0..", "drift Demand 60%", "nothing is lost",
+    ]  # fmt: skip
+    assert rules_of(manager, "HEAD~1") == []
+    assert "new" in [rule.text for rule in rules_of(manager)]
+
+
+def test_the_function_that_others_call(ana: Clone) -> None:
+    manager = DataManager.open(ana.path)
+    dataset = manager.manifests.current().dataset("energy.sqlite")
+    rules = of_dataset(rules_of(manager), dataset.name)
+    results = run_checks(manager, dataset, dataset.latest, rules)
+    assert [result.outcome for result in results] == [Outcome.PASSED] * 4
+    assert [result.refuses for result in results] == [False] * 4
+
+
+def test_a_version_before_that_is_not_here_skips_what_needs_it(ana: Clone) -> None:
+    manager = DataManager.open(ana.path)
+    dataset = manager.manifests.current().dataset("energy.sqlite")
+    manager.cache.drop(dataset.versions[1].oid)
+    found = ana.json("check", "energy.sqlite")["checks"]
+    assert [c["outcome"] for c in found] == ["passed", "passed", "skipped", "skipped"]
+    assert "energy.sqlite v1 is not in this clone" in found[2]["message"]
+
+
+def test_a_dataset_without_rules(ana: Clone) -> None:
+    ana.write("other.jsonl", '{"a": 1}\n')
+    ana.data("add", "other.jsonl")
+    assert "no rules" in ana.data("check", "other.jsonl").err
+    ana.data("check", "nix", code=3)
