@@ -12,6 +12,7 @@ from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import DataError, Denied
 from git_datamanager.model.proposal import Change, Finding, Level
 from git_datamanager.ops import preview as previewing
+from git_datamanager.ops.checks import CheckResult
 from git_datamanager.ops.host import host_from_environment
 from git_datamanager.ops.preview import Preview
 from git_datamanager.pages.measure import size_change
@@ -95,6 +96,7 @@ def _document(seen: Preview) -> dict[str, Any]:
         "bytes_not_asked": seen.unasked,
         "added_bytes": seen.proposal.added,
         "deletions": {"versions": deletions.versions, "size": deletions.size, "live": deletions.live},
+        "checks": [_check(result) for result in seen.checks],
         "datasets": diff_json.document(seen.diffs)["datasets"],
     }
 
@@ -113,6 +115,18 @@ def _change(seen: Preview, change: Change) -> dict[str, Any]:
         "moved_from": change.moved_from,
         "bytes": look and look.where,
         "checked": look and look.checked,
+    }
+
+
+def _check(result: CheckResult) -> dict[str, Any]:
+    return {
+        "dataset": result.dataset,
+        "version": result.version and result.version.name,
+        "rule": result.rule.text,
+        "severity": str(result.rule.severity),
+        "origin": result.rule.origin,
+        "outcome": str(result.outcome),
+        "count": result.count,
     }
 
 

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from git_datamanager.cli import markdown
+from git_datamanager.ops.checks import CheckResult, Outcome
 from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.pages import words
 from git_datamanager.pages.cells import plain_change
@@ -35,6 +36,19 @@ def facts(diff: DatasetDiff | None) -> list[str]:
         return [markdown.plain(outcome, limit=160) or "–", markdown.plain(words.schema(diff))]
     added, removed, changed = tally
     return [f"+{added} −{removed} ~{changed}", markdown.plain(words.schema(diff))]
+
+
+def checks(results: Sequence[CheckResult], entry: str) -> str:
+    """How the checks of a version went: `❌ 1 failed, 3 ok`."""
+    mine = [result for result in results if result.version is not None and result.version.id == entry]
+    failed = sum(result.refuses for result in mine)
+    counts = {
+        "❌ {} failed": failed,
+        "⚠️ {} warned": sum(result.outcome is Outcome.FAILED for result in mine) - failed,
+        "{} skipped": sum(result.outcome is Outcome.SKIPPED for result in mine),
+        "{} ok": sum(result.outcome is Outcome.PASSED for result in mine),
+    }
+    return ", ".join(text.format(count) for text, count in counts.items() if count) or "–"
 
 
 def samples(diffs: Sequence[DatasetDiff], count: int) -> Iterator[str]:

@@ -78,6 +78,9 @@ def _changes(preview: Preview) -> Iterator[str]:
         inside = preview_cells.by_entry(preview.diffs)
         facts = (preview_cells.facts(inside.get(change.version.id)) for change in changes)
         columns = _beside(columns, [["rows + − ~", "schema"], *facts])
+    if preview.checks:
+        said = ([preview_cells.checks(preview.checks, change.version.id)] for change in changes)
+        columns = _beside(columns, [["checks"], *said])
     seen = ([_seen(preview.looks.get(change.version.id))] for change in changes)
     head, *rows = _beside(columns, [["bytes"], *seen])
     if rows:

@@ -15,10 +15,13 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.model.proposal import Deletions, Finding, Level, Proposal, propose
+from git_datamanager.ops import preview_checks
 from git_datamanager.ops.branch import BOT_BRANCH
+from git_datamanager.ops.checks import CheckResult
 from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.ops.preview_bytes import Look, look_for
 from git_datamanager.ops.preview_data import Limits, changed_pairs, limits_of, look_inside
+from git_datamanager.ops.rulebook import rules_of
 from git_datamanager.workspace.git import Git
 from git_datamanager.workspace.history import revisions
 from git_datamanager.workspace.settings import load
@@ -53,6 +56,8 @@ class Preview(NamedTuple):
     """Where the head's manifest has an entry."""
     diffs: list[DatasetDiff]
     """What changes inside datasets; of those that nobody could look into, their versions."""
+    checks: list[CheckResult]
+    """The rules of the base, asked of what is new."""
     limits: Limits
 
     @property
@@ -94,14 +99,15 @@ def preview(
     proposal = propose(ancestor, now, proposed, is_finalize=is_finalize)
     seen = look_for(reviewed, proposal, now, mode=bytes_, verify=verify, is_finalize=is_finalize)
     names = {name for change in proposal.changes for name in (change.name, change.moved_from) if name}
-    diffs = look_inside(
+    inside = look_inside(
         reviewed, changed_pairs(now, proposed, names), seen.looks, limits,
         may_read=bytes_ != "none" and not seen.unasked and not seen.is_unknown,
+        rules=rules_of(manager, base_commit),
     )  # fmt: skip
     findings = list(
         dict.fromkeys(
             [*notes, *proposal.findings, *_deleted(reviewed, proposal.deletions, approved_deletions),
-             *seen.findings]
+             *seen.findings, *preview_checks.findings(inside.checks, has_cells=limits.samples > 0)]
         )
     )  # fmt: skip
     return Preview(
@@ -114,7 +120,8 @@ def preview(
         seen.unasked and (unreadable or seen.unasked),
         _verdict(findings, seen.unasked, is_unknown=seen.is_unknown),
         _lines(git.blob(f"{head_commit}:{model.FILE_NAME}") if proposed is not now else None),
-        diffs,
+        inside.diffs,
+        inside.checks,
         limits,
     )
 

@@ -13,12 +13,17 @@ from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Kind, Manifest
 from git_datamanager.ops import reading
+from git_datamanager.ops.checks import CheckResult
 from git_datamanager.ops.diff import Asked, compare
 from git_datamanager.ops.diff_sides import Pair, between
 from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.ops.preview_bytes import Look
+from git_datamanager.ops.preview_checks import checked
+from git_datamanager.tables.result import SourceDiff
+from git_datamanager.tables.rules import Rule
 from git_datamanager.workspace.settings import Settings
 
+_UNREADABLE = "it cannot be read as a table, or only on one side"
 REPORT_ROWS = 50
 """Rows of each kind and table that a report has."""
 
@@ -32,6 +37,14 @@ class Limits(NamedTuple):
     """Bytes of both versions of a file together; above it nothing is fetched or opened."""
     seconds: int
     """After which no further dataset is begun."""
+
+
+class Inside(NamedTuple):
+    """What was found inside datasets."""
+
+    diffs: list[DatasetDiff]
+    """One for each pair; of those that nobody could look into, their versions and why."""
+    checks: list[CheckResult]
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -55,15 +68,18 @@ def look_inside(
     limits: Limits,
     *,
     may_read: bool,
+    rules: Sequence[Rule] = (),
     clock: Callable[[], float] = time.monotonic,
-) -> list[DatasetDiff]:
-    """One diff for each pair. Without `may_read`, and where `problem` says why, only what the manifests say.
+) -> Inside:
+    """Compare each pair, and ask the rules of what is new. Without `may_read`, and where `problem` says why,
+    only what the manifests say.
 
     `looks`: what was seen of the bytes of new versions, by entry id. Bytes are fetched into the cache.
     """
     asked = Asked(rows=REPORT_ROWS if limits.samples else 0)
     end = clock() + limits.seconds
-    found = []
+    found: list[DatasetDiff] = []
+    checks: list[CheckResult] = []
     for pair in pairs:
         if not may_read or pair.after is None:
             found += _outlines(manager, pair)
@@ -76,7 +92,24 @@ def look_inside(
             found += compare(manager, [pair], asked=asked, may_fetch=reading.always)
         except DataError as error:
             found += [replace(outline, problem=str(error)) for outline in _outlines(manager, pair)]
-    return found
+        checks += checked(manager, pair.after, rules, size=limits.size, seconds=end - clock())
+    return Inside(found if limits.samples else list(map(_hushed, found)), checks)
+
+
+def _hushed(diff: DatasetDiff) -> DatasetDiff:
+    """Without the words of an engine, which may quote the cell that it could not read."""
+    if diff.source is not None:
+        return replace(diff, source=_hushed_source(diff.source))
+    if diff.folder is None:
+        return diff
+    tables = {path: _hushed_source(source) for path, source in diff.folder.tables.items()}
+    return replace(diff, folder=replace(diff.folder, tables=tables))
+
+
+def _hushed_source(source: SourceDiff) -> SourceDiff:
+    tables = tuple(t if t.is_compared else replace(t, note=_UNREADABLE) for t in source.tables)
+    note = _UNREADABLE if source.note is not None and not source.is_compared else source.note
+    return replace(source, tables=tables, note=note)
 
 
 def _outlines(manager: DataManager, pair: Pair) -> list[DatasetDiff]:

@@ -65,6 +65,7 @@ def test_published_versions_with_all_that_one_asks(ana: Clone) -> None:
     assert "not yet" not in text
 
 
+@pytest.mark.slow
 def test_rows_are_left_out_where_the_bytes_are_not_here(world: World, ana: Clone) -> None:
     clone = world.clone("reader")
     assert line(clone.data("catalog").out, "`energy.sqlite`")[4:] == ["–", "2"]
@@ -101,6 +102,7 @@ def test_what_is_no_web_address_makes_no_link(ana: Clone, url: str) -> None:
     assert "publicUrl" in done.err
 
 
+@pytest.mark.slow
 def test_a_folder_store_signs_nothing(ana: Clone) -> None:
     assert "cannot sign" in ana.data("catalog", "--presign", "60", code=128).err
 
@@ -136,17 +138,20 @@ def test_a_signed_link_gives_the_bytes_to_anybody(
     assert ana.versions("prices.csv")[0]["oid"] == f"sha256:{digest}"
 
 
+@pytest.mark.slow
 def test_publish_writes_it_with_what_just_went_live(world: World, ana: Clone, tmp_path: Path) -> None:
     ana.git("push", "-q")
     world.publish(ana, "--catalog", str(tmp_path / "site"))
     assert line((tmp_path / "site" / "catalog.md").read_text(), "`energy.sqlite`")[1] == "v3"
 
 
+@pytest.mark.slow
 def test_nothing_is_published_yet(tmp_path: Path) -> None:
     clone = movable_world(tmp_path / "new").found("ana")
     assert "Nothing is published yet." in clone.data("catalog").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", [p for p in PAYLOADS if p.isprintable()])
 def test_notes_of_strangers_are_text(ana: Clone, tmp_path: Path, payload: str) -> None:
     path = ana.path / "manifest.json"

@@ -134,6 +134,16 @@ def test_no_cell_leaves_the_stores_where_none_may(ana: Clone) -> None:
     assert "<details>" not in found.markdown
 
 
+@pytest.mark.slow
+def test_no_engine_quotes_a_cell_either(ana: Clone) -> None:
+    ana.write("extra.csv", 'a,b\n1,2\nsecret,"unfinished\n3,4,5,6,7\n' + "x" * 5000)
+    ana.data("add", "extra.csv")
+    ana.commit("ragged")
+    tracked(ana, "data.preview.samples=0")
+    found = Report(ana)
+    assert "secret" not in found.markdown + found.page + str(found.document)
+
+
 def test_what_is_too_big_is_not_opened(ana: Clone) -> None:
     tracked(ana, "data.preview.maxSize=1k")
     found = Report(ana)
@@ -143,6 +153,7 @@ def test_what_is_too_big_is_not_opened(ana: Clone) -> None:
     assert found.document["verdict"] == "ok"
 
 
+@pytest.mark.slow
 def test_the_limits_are_those_of_the_base(ana: Clone) -> None:
     ana.git("config", "-f", ".gitdata", "data.preview.maxSize", "1k")
     ana.git("add", ".gitdata")
@@ -166,6 +177,7 @@ def test_without_the_bytes_it_is_the_manifest_that_speaks(
     assert "energy.sqlite" in found.page
 
 
+@pytest.mark.slow
 def test_missing_bytes_are_an_error_and_the_others_are_compared(world: World, ana: Clone) -> None:
     oid = ana.versions("energy.sqlite")[0]["oid"].removeprefix("sha256:")
     world.object("staging", oid).unlink()
@@ -174,6 +186,7 @@ def test_missing_bytes_are_an_error_and_the_others_are_compared(world: World, an
     assert found.dataset("extra.csv")["source"]["added"] == 2
 
 
+@pytest.mark.slow
 def test_a_comparison_that_fails_keeps_nobody_from_merging(world: World, ana: Clone) -> None:
     """The published version is damaged in its store, and nowhere else to be had."""
     clone = world.clone("reader")
@@ -191,6 +204,7 @@ def test_a_comparison_that_fails_keeps_nobody_from_merging(world: World, ana: Cl
     assert found.row("extra.csv")[5] == "+2 −0 ~0"
 
 
+@pytest.mark.slow
 def test_a_renamed_dataset_is_still_one(ana: Clone) -> None:
     ana.data("mv", "energy.sqlite", "power.sqlite")
     ana.commit("rename")
@@ -199,6 +213,7 @@ def test_a_renamed_dataset_is_still_one(ana: Clone) -> None:
     assert found["source"]["changed"] == 5
 
 
+@pytest.mark.slow
 def test_a_removed_dataset_is_not_read(ana: Clone) -> None:
     ana.data("delete", "prices.csv", "--yes")
     ana.commit("delete")
@@ -206,6 +221,7 @@ def test_a_removed_dataset_is_not_read(ana: Clone) -> None:
     assert (found["after"], found["source"]) == (None, None)
 
 
+@pytest.mark.slow
 def test_a_dataset_that_the_base_alone_changed_is_none_of_it(world: World, ana: Clone) -> None:
     ana.git("switch", "-q", "main")
     ana.write("prices.csv", "day,price\n1,11\n")
@@ -214,6 +230,46 @@ def test_a_dataset_that_the_base_alone_changed_is_none_of_it(world: World, ana: 
     ana.git("push", "-q")
     ana.git("switch", "-q", "next")
     assert [d["name"] for d in Report(ana).document["datasets"]] == ["energy.sqlite", "extra.csv"]
+
+
+def test_rules_of_the_base_are_asked_of_what_is_new(ana: Clone) -> None:
+    tracked(
+        ana,
+        "check.energy.sqlite.range=technology(capacity) 0..70",
+        "check.energy.sqlite.unique=technology(id)",
+        "check-warning.extra.csv.range=(a) 2..",
+    )
+    found = Report(ana, code=1)
+    assert found.document["verdict"] == "refused"
+    assert found.row("energy.sqlite")[7] == "❌ 1 failed, 1 ok"
+    assert found.row("extra.csv")[7] == "⚠️ 1 warned"
+    (error,) = [f for f in found.document["findings"] if f["level"] == "error"]
+    assert error["subject"] == "energy.sqlite v2"
+    assert error["text"].startswith("check range technology(capacity) 0..70: ")
+    assert "77.5" in error["text"]
+    outcomes = {
+        c["rule"].split()[0]: c["outcome"] for c in found.document["checks"] if c["dataset"] != "extra.csv"
+    }
+    assert outcomes == {"range": "failed", "unique": "passed"}
+    assert "check range technology(capacity)" in found.page
+
+
+@pytest.mark.slow
+def test_a_request_cannot_loosen_its_rules(ana: Clone) -> None:
+    tracked(ana, "check.energy.sqlite.range=technology(capacity) 0..70")
+    ana.git("config", "-f", ".gitdata", "check.energy.sqlite.range", "technology(capacity) 0..1000")
+    ana.git("add", ".gitdata")
+    ana.commit("looser")
+    assert Report(ana, code=1).document["verdict"] == "refused"
+
+
+@pytest.mark.slow
+def test_a_failing_check_names_no_cell_where_none_may_leave(ana: Clone) -> None:
+    tracked(ana, "check.energy.sqlite.range=technology(capacity) 0..70", "data.preview.samples=0")
+    found = Report(ana, code=1)
+    (error,) = [f for f in found.document["findings"] if f["level"] == "error"]
+    assert re.fullmatch(r"check range technology\(capacity\) 0\.\.70: \d+ rows", error["text"])
+    assert "77.5" not in found.page + found.markdown + str(found.document)
 
 
 @pytest.fixture
@@ -227,7 +283,7 @@ def inside(ana: Clone) -> Callable[..., list]:
         pairs = changed_pairs(base, head, {"energy.sqlite", "extra.csv"})
         ticks = count()
         manager, limits = DataManager.open(ana.path), Limits(3, 1 << 30, seconds)
-        return look_inside(manager, pairs, {}, limits, may_read=True, clock=lambda: next(ticks))
+        return look_inside(manager, pairs, {}, limits, may_read=True, clock=lambda: next(ticks)).diffs
 
     return look
 
