@@ -135,13 +135,16 @@ def test_no_cell_leaves_the_stores_where_none_may(ana: Clone) -> None:
 
 
 @pytest.mark.slow
-def test_no_engine_quotes_a_cell_either(ana: Clone) -> None:
-    ana.write("extra.csv", 'a,b\n1,2\nsecret,"unfinished\n3,4,5,6,7\n' + "x" * 5000)
-    ana.data("add", "extra.csv")
-    ana.commit("ragged")
+def test_no_engine_says_what_it_could_not_read(ana: Clone) -> None:
+    """Where no cell may leave: its message may quote one."""
+    ana.write("extra.jsonl", '{"a": "secret')
+    ana.data("add", "extra.jsonl")
+    ana.commit("broken")
+    assert "Malformed" in Report(ana).page
     tracked(ana, "data.preview.samples=0")
     found = Report(ana)
-    assert "secret" not in found.markdown + found.page + str(found.document)
+    assert "Malformed" not in found.markdown + found.page + str(found.document)
+    assert "cannot be read as a table" in found.page
 
 
 def test_what_is_too_big_is_not_opened(ana: Clone) -> None:
