@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("listing", "Show the versions of datasets."),
     "show": ("listing", "Show one version in full."),
     "diff": ("diff", "Show what changed inside datasets, row by row."),
+    "profile": ("profile", "Show what the tables of a version hold."),
     "blame": ("blame", "Show which version last changed a row, cell by cell."),
     "sql": ("sql", "Ask datasets in SQL."),
     "check": ("checks", "Check datasets by the rules that were set for them."),
