@@ -11,6 +11,8 @@ from git_datamanager.tables.values import SHOWN, Cell
 
 _CLASSES = ("integer", "real", "text", "blob")
 _TOP = 5
+_GOLDEN, _RING = 2654435761, 1 << 32
+"""Multiples of the golden ratio, modulo a power of two: no period of the rows falls into step with them."""
 
 
 class SqliteMeasure:
@@ -22,8 +24,8 @@ class SqliteMeasure:
         self._engine = engine
 
     def columns(self, relation: str, columns: Sequence[Column], rows: int, exact: int) -> list[ColumnProfile]:
-        """One scan for the aggregates, then one for the values of each column. Beyond `exact` rows every n-th
-        is looked at for values: distinct ones are estimated from those that stand there once (estimator GEE of
+        """One scan for the aggregates, then one for the values of each column. Beyond `exact` rows an even share
+        is looked at for values: distinct ones are estimated from those that stand in it once (estimator GEE of
         Charikar et al., PODS 2000)."""
         words = [word for n, column in enumerate(columns) for word in _aggregates(quoted(column.name), n)]
         outer = [word for n in range(len(columns)) for word in _clipped_aggregates(n)]
@@ -67,7 +69,7 @@ class SqliteMeasure:
         rows = f"SELECT {cell} AS c FROM {relation}"
         if step > 1:
             numbered = f"SELECT {cell} AS c, row_number() OVER () AS number FROM {relation}"
-            rows = f"SELECT c FROM ({numbered}) WHERE number % {step} = 0"
+            rows = f"SELECT c FROM ({numbered}) WHERE (number * {_GOLDEN} & {_RING - 1}) * {step} < {_RING}"
         groups = "+c COLLATE BINARY, typeof(c)"
         return f"SELECT c, count(*) AS n FROM ({rows}) WHERE c IS NOT NULL GROUP BY {groups}"
 
@@ -91,4 +93,5 @@ def _clipped_aggregates(n: int) -> list[str]:
 
 def _clipped(cell: str) -> str:
     """Not more of a text or blob than is shown."""
-    return f"CASE WHEN typeof({cell}) IN ('text', 'blob') THEN substr({cell}, 1, {SHOWN}) ELSE {cell} END"
+    is_long = f"typeof({cell}) IN ('text', 'blob') AND length(CAST({cell} AS BLOB)) > {SHOWN}"
+    return f"CASE WHEN {is_long} THEN substr({cell}, 1, {SHOWN}) ELSE {cell} END"
