@@ -7,7 +7,7 @@ from typing import NamedTuple
 from git_datamanager.cli import markdown
 from git_datamanager.ops.checks import CheckResult, Outcome
 from git_datamanager.ops.differences import DatasetDiff
-from git_datamanager.pages import words
+from git_datamanager.pages import measure, words
 from git_datamanager.pages.cells import plain_change
 from git_datamanager.tables.result import SourceDiff, TableDiff
 from git_datamanager.tables.values import Cell, shown
@@ -58,7 +58,9 @@ def samples(diffs: Sequence[DatasetDiff], count: int) -> Iterator[str]:
         if not found:
             continue
         tally = words.row_counts(diff) or (0, 0, 0)
-        summary = f"{markdown.html_code(diff.name)} {words.versions(diff)}: {_rows(*tally)}"
+        summary = (
+            f"{markdown.html_code(diff.name)} {markdown.html_code(words.versions(diff))}: {_rows(*tally)}"
+        )
         rows = [[markdown.code(text) if text else "" for text in sample] for sample in found]
         yield ""
         yield from markdown.details(
@@ -67,7 +69,7 @@ def samples(diffs: Sequence[DatasetDiff], count: int) -> Iterator[str]:
 
 
 def _rows(added: int, removed: int, changed: int) -> str:
-    return f"{added} rows added, {removed} removed, {changed} changed"
+    return f"{measure.counted(added, 'row')} added, {removed} removed, {changed} changed"
 
 
 class _Sample(NamedTuple):

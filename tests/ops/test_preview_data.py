@@ -103,7 +103,10 @@ def test_the_document_and_the_page_hold_the_rows(ana: Clone) -> None:
 
 def test_a_few_cells_stand_in_the_comment(ana: Clone) -> None:
     text = Report(ana).markdown
-    assert "<summary><code>energy.sqlite</code> v1 → v2: 1 rows added, 0 removed, 5 changed</summary>" in text
+    assert (
+        "<summary><code>energy.sqlite</code> <code>v1 → v2</code>: 1 row added, 0 removed, 5 changed</summary>"
+        in text
+    )
     cells = [line for line in text.splitlines() if line.startswith("| `technology` |")]
     assert len(cells) == 3
     assert "| `technology` | `3` | `capacity` | `1.4` | `77.5` |" in cells
