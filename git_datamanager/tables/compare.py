@@ -126,8 +126,10 @@ def _rows(engine: Engine, pair: Twins, wish: Wish, outline: TableDiff) -> TableD
     relations = [_relation(engine, side, table, wish) for side, table in zip(Side, pair, strict=True)]
     before, after = pair
     if before is not None and after is not None:
-        key = wish.key_of(before)
-        return Comparison(engine, (before, after), (relations[0], relations[1]), key, wish.rows).diff(outline)
+        keys = tuple(dict.fromkeys((wish.key_of(before), wish.key_of(after))))
+        return Comparison(engine, (before, after), (relations[0], relations[1]), keys, wish.rows).diff(
+            outline
+        )
     side, table = (Side.AFTER, after) if before is None else (Side.BEFORE, before)
     assert table is not None  # noqa: S101 -- one side has it
     number, key = count(engine, relations[side]), wish.key_of(table)

@@ -73,24 +73,24 @@ class Comparison:
         engine: Engine,
         tables: tuple[Table, Table],
         relations: tuple[str, str],
-        key: Sequence[str],
+        keys: Sequence[Sequence[str]],
         limit: int | None,
     ) -> None:
-        """`relations`: its rows on each side, as they stand in FROM; `key`: the columns to match them by;
-        `limit`: rows kept of each kind, None for all."""
+        """`relations`: its rows on each side, as they stand in FROM; `keys`: columns to match
+        them by, in order of preference; `limit`: rows kept of each kind, None for all."""
         self._engine = engine
         self._tables = tables
         self._sides = Sides(*relations, tuple(shared(*tables)), engine.dialect)
         self._is_all = relations == tuple(map(engine.relation, Side, tables))
         self._counts = (count(engine, relations[0]), count(engine, relations[1]))
-        self._names = tuple(key)
+        self._keys = keys
         self._limit = limit
 
     def diff(self, outline: TableDiff) -> TableDiff:
         """Fill in what `outline` says of the columns already. Raises Unreadable."""
         if not self._sides.shared:
             return self._disjoint(outline)
-        found, tally = match(self._engine, self._tables, self._sides, self._names), _Tally(self._limit)
+        found, tally = match(self._engine, self._tables, self._sides, self._keys), _Tally(self._limit)
         for row in self._rows(found, tally):
             tally.take(row)
         names = (self._tables[0].names, self._tables[1].names) if found.key else self._shared_names()

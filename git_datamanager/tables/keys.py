@@ -22,8 +22,17 @@ class Match(NamedTuple):
     """Rows of each side that lack a part of their key."""
 
 
-def match(engine: Engine, tables: tuple[Table, Table], sides: Sides, names: Sequence[str]) -> Match:
-    """By the columns of these names, where they tell rows apart. Raises Unreadable."""
+def match(engine: Engine, tables: tuple[Table, Table], sides: Sides, keys: Sequence[Sequence[str]]) -> Match:
+    """By the first of these keys that tells rows apart on both sides. Raises Unreadable."""
+    tried = []
+    for names in keys:
+        tried.append(_match(engine, tables, sides, names))
+        if tried[-1].key:
+            return tried[-1]
+    return tried[0] if tried else Match()
+
+
+def _match(engine: Engine, tables: tuple[Table, Table], sides: Sides, names: Sequence[str]) -> Match:
     if not names:
         return Match()
     by_name = {folded(pair[0].name): pair for pair in sides.shared}

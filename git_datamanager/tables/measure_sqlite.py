@@ -24,9 +24,9 @@ class SqliteMeasure:
         self._engine = engine
 
     def columns(self, relation: str, columns: Sequence[Column], rows: int, exact: int) -> list[ColumnProfile]:
-        """One scan for the aggregates, then one for the values of each column. Beyond `exact` rows an even share
-        is looked at for values: distinct ones are estimated from those that stand in it once (estimator GEE of
-        Charikar et al., PODS 2000)."""
+        """One scan for the aggregates, then one for the values of each column. Beyond `exact` rows an even
+        share is looked at for values: distinct ones are estimated from those that stand in it once (estimator
+        GEE of Charikar et al., PODS 2000)."""
         words = [word for n, column in enumerate(columns) for word in _aggregates(quoted(column.name), n)]
         outer = [word for n in range(len(columns)) for word in _clipped_aggregates(n)]
         (found,) = self._engine.rows(

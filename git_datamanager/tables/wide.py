@@ -54,7 +54,7 @@ class WideComparison:
         Raises Unreadable."""
         packed = (self._packed(0), self._packed(1))
         tables, relations = (packed[0][0], packed[1][0]), (packed[0][1], packed[1][1])
-        found = Comparison(self._engine, tables, relations, self._key, self._limit).diff(
+        found = Comparison(self._engine, tables, relations, [self._key], self._limit).diff(
             replace(outline, columns=())
         )
         is_keyed = bool(found.key)

@@ -151,24 +151,24 @@ def test_a_line_of_a_gigabyte(tmp_path: Path) -> None:
 
 
 def test_very_many_columns(tmp_path: Path) -> None:
-    names = ["id", *(f"c{n}" for n in range(2000))]
-    rows = [[str(k), *(f"{k}.{n}" for n in range(2000))] for k in range(4)]
+    names = ["id", *(f"c{n}" for n in range(600))]
+    rows = [[str(k), *(f"{k}.{n}" for n in range(600))] for k in range(4)]
 
     def text(names: list[str], rows: list[list[str]]) -> str:
         return "\n".join(map(",".join, [names, *rows])) + "\n"
 
     new = [row[:] for row in rows[1:]]
-    new[0][1999] = "other"
-    new.append(["9", *["" for _ in range(2000)]])
+    new[0][599] = "other"
+    new.append(["9", *["" for _ in range(600)]])
     table = only(texts(tmp_path, text(names, rows), text(names, new), BY_ID))
     assert counts(table) == (1, 1, 1)
-    assert cells(table)[0] == [("c1998", "1.1998", "other")]
+    assert cells(table)[0] == [("c598", "1.598", "other")]
     assert applied(table, map(tuple, rows)) == counted(map(tuple, new))
     as_a_whole = only(texts(tmp_path, text(names, rows), text(names, new)))
     assert counts(as_a_whole) == (2, 2, 0)
     assert applied(as_a_whole, map(tuple, rows)) == counted(map(tuple, new))
     fewer = text(names[:5], [row[:5] for row in new])
     less = only(texts(tmp_path, text(names, rows), fewer, BY_ID))
-    assert (counts(less), len(less.columns)) == ((1, 1, 0), 1996)
+    assert (counts(less), len(less.columns)) == ((1, 1, 0), 596)
     moved = text(names[::-1], [row[::-1] for row in rows])
     assert texts(tmp_path, text(names, rows), moved, BY_ID).is_same_data
