@@ -16,7 +16,7 @@ import pytest
 
 from git_datamanager import errors
 from git_datamanager.cli.app import COMMANDS, HIDDEN
-from git_datamanager.ops import add, ci_setup, fsck, preview, publish, pull, status, upload, verify
+from git_datamanager.ops import add, checks, ci_setup, fsck, preview, publish, pull, status, upload, verify
 from git_datamanager.workspace import hooks_install, settings
 from tests.conftest import REPOSITORY
 from tests.world import Clone, World, make_database
@@ -289,6 +289,7 @@ BUCKETS = {
 def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: World) -> None:
     clone = published
     make_database(clone.path / "prices.sqlite", 500, seed=9)
+    clone.write("checks/low.sql", "-- dataset: prices.sqlite\nFROM technology WHERE capacity > 99")
     runs = {
         "status": clone.json("status", "--remote"),
         "add": clone.json("add", "prices.sqlite", "-m", "third release"),
@@ -297,6 +298,10 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "log": clone.json("log"),
         "show": clone.json("show", "prices.sqlite@v1"),
         "diff": clone.json("diff", "prices.sqlite@v1", "prices.sqlite@v2"),
+        "profile": clone.json("profile", "prices.sqlite@v2"),
+        "blame": clone.json("blame", "prices.sqlite@v2", "--key", "7"),
+        "sql": clone.json("sql", "SELECT id FROM technology LIMIT 1"),
+        "check": clone.json("check", code=1),
         "pull": clone.json("pull"),
         "config": clone.json("config"),
         "trust": clone.json("trust"),
@@ -342,7 +347,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
     [
         *(add.Outcome, fsck.Verdict, hooks_install.Deed, publish.Finalized, publish.Result),
         *(pull.Outcome, status.Stage, status.Work, upload.Outcome, verify.Answer),
-        *(ci_setup.Outcome, preview.Verdict),
+        *(checks.Outcome, ci_setup.Outcome, preview.Verdict),
     ],
     ids=lambda words: f"{words.__module__.rpartition('.')[2]}.{words.__name__}",
 )
