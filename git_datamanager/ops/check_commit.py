@@ -125,7 +125,16 @@ def check_commit(manager: DataManager, commit: Commit) -> list[Finding]:
         *_secrets(manager, commit.blobs),
         *_big_blobs(manager, manifest, commit.blobs),
         *_not_added(manager, manifest),
+        *_rules(manager, commit),
     ]
+
+
+def _rules(manager: DataManager, commit: Commit) -> Iterator[Finding]:
+    """What the new versions break of the rules for data, where `data.check` asks for it."""
+    if commit.changes_manifest and manager.settings.choice("data.check") == "commit":
+        from git_datamanager.ops.check_rules import broken_rules
+
+        yield from broken_rules(manager, commit)
 
 
 def _undecided(manager: DataManager, commit: Commit) -> Iterator[Finding]:

@@ -18,7 +18,8 @@ from git_datamanager.workspace.settings import FILE_NAME, KEYS, ROLES, without_s
 
 _TOPIC = "clone"
 CHOICES = (
-    "data.upload", "data.autoPull", "data.hooks", "data.cache", "data.diff.fetch", "data.encoding",
+    "data.upload", "data.autoPull", "data.hooks", "data.cache", "data.check", "data.diff.fetch",
+    "data.encoding",
 )  # fmt: skip
 SIZES = ("data.cacheSize", "data.memory", "data.bandwidth", "data.maxBlobSize")
 NUMBERS = {

@@ -36,6 +36,7 @@ KEYS = (
     Key("data.encoding", "auto", tracked=True),
     Key("data.memory", "256m"),
     Key("data.bandwidth", "0"),
+    Key("data.check", "manual", tracked=True),
     Key("data.diff.fetch", "ask"),
     Key("data.dotenv"),
     Key("data.maxBlobSize", "10m", tracked=True),
@@ -57,6 +58,7 @@ _CHOICES = {
     "data.autoPull": ("never", "cache", "always"),
     "data.hooks": ("auto", "config", "files", "none"),
     "data.cache": ("auto", "copy", "none"),
+    "data.check": ("manual", "commit"),
     "data.diff.fetch": ("never", "ask", "always"),
     "data.encoding": ("auto", "identity", "zstd"),
 }

@@ -218,3 +218,23 @@ def test_a_dataset_without_rules(ana: Clone) -> None:
     ana.data("add", "other.jsonl")
     assert "no rules" in ana.data("check", "other.jsonl").err
     ana.data("check", "nix", code=3)
+
+
+def test_a_commit_is_refused_only_where_that_was_asked_for(ana: Clone) -> None:
+    database(ana.path / "energy.sqlite", "UPDATE Demand SET value = -1 WHERE region = 'north'")
+    ana.data("add", "energy.sqlite")
+    ana.git("config", "data.check", "commit")
+    said = ana.git("commit", "-q", "-m", "below zero", code=1).err
+    assert "energy.sqlite v3 breaks the rule range Demand(value) 0..: 1 row" in said
+    assert "git data check energy.sqlite" in said
+    ana.git("-c", "data.check=manual", "commit", "-q", "-m", "all the same")
+
+
+def test_a_commit_that_keeps_the_rules_passes_and_a_warning_refuses_none(ana: Clone) -> None:
+    ana.git("config", "data.check", "commit")
+    database(ana.path / "energy.sqlite", "UPDATE Demand SET value = 9 WHERE region = 'north'")
+    ana.write("prices.csv", "day,price\n2030-01-01,\n")
+    ana.data("add", "energy.sqlite", "prices.csv")
+    done = ana.git("commit", "-q", "-m", "nine")
+    assert "prices.csv v2 breaks the rule notNull (price): 1 row" in done.err
+    assert "Demand" not in done.err
