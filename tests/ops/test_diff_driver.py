@@ -67,6 +67,7 @@ def test_git_diff_shows_rows(ana: Clone) -> None:
     assert [line for line in text.splitlines() if line.startswith("-")] == ["--- a/manifest.json"]
 
 
+@pytest.mark.slow
 def test_log_and_show_print_each_change_with_the_commit_that_made_it(ana: Clone) -> None:
     ana.commit("two")
     version(ana, "DELETE FROM t WHERE id = 1")
