@@ -22,6 +22,8 @@ _NAMES = {
     "restic": ["version"],
     "borg": ["--version"],
     "localbucket": ["--version"],
+    "sqldiff": ["--help"],
+    "daff": ["version"],
 }
 _LIBRARIES = ("boto3", "obstore")
 

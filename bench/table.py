@@ -23,7 +23,7 @@ from repos import remove
 from scene import Scene, Table, environment
 from servers import Bucket, given, loopback
 from timing import machine
-from workloads import big, database, history, many, million, tiny
+from workloads import big, database, history, many, million, tables, tiny
 
 RESULT = Path(__file__).parent / "results" / "table.json"
 WORKLOADS: dict[str, Callable[[Scene], dict[str, Table]]] = {
@@ -35,6 +35,7 @@ WORKLOADS: dict[str, Callable[[Scene], dict[str, Table]]] = {
     "many-10k": many.run,
     "many-100k": tiny.run,
     "million": million.run,
+    "rows": tables.run,
 }
 ON_REQUEST = frozenset(["million"])
 """Minutes, and a million files: only where it is named."""

@@ -9,11 +9,13 @@ from git_datamanager.tables.result import Row, RowChange, TableDiff
 from git_datamanager.tables.rowdiff import (
     Pair,
     Sides,
+    all_changes,
     changed_or_gone,
     new_rows,
     oftener,
     quoted,
     row_of,
+    rows_at_end,
     split,
 )
 from git_datamanager.tables.schema import Change, ColumnChange, Table, shared
@@ -167,6 +169,9 @@ class Comparison:
         is_wide = len(old) + len(new) >= self._engine.widest
         if is_wide:  # found by their keys, and fetched one by one
             old, new = tuple(pair[0] for pair in found.key), tuple(pair[1] for pair in found.key)
+        if self._engine.joins_fully:
+            yield from self._joined(sides, found.key)
+            return
         gone = 0
         for there, *cells in self._engine.rows(changed_or_gone(sides, found.key, old, new)):
             before, after = tuple(cells[: len(old)]), tuple(cells[len(old) :])
@@ -174,9 +179,22 @@ class Comparison:
             row = RowChange(before, after if there else None)
             yield self._whole(sides, found.key, row) if is_wide and tally.wants(row.change) else row
         before_count, after_count = (self._counts[n] - found.holes[n] for n in (0, 1))
-        if after_count != before_count - gone:  # as many rows have a partner as were not gone
-            for cells_after in self._engine.rows(new_rows(sides, found.key, self._tables[1].columns)):
-                yield RowChange(None, tuple(cells_after))
+        if missing := after_count - before_count + gone:  # as many rows have a partner as were not gone
+            at_end = self._are_at_end(sides, found.key, missing)
+            sql = new_rows(sides, found.key, self._tables[1].columns, at_end=at_end)
+            yield from (RowChange(None, tuple(cells_after)) for cells_after in self._engine.rows(sql))
+
+    def _joined(self, sides: Sides, key: Sequence[Pair]) -> Iterator[RowChange]:
+        old, new = self._tables[0].columns, self._tables[1].columns
+        for is_old, is_new, *cells in self._engine.rows(all_changes(sides, key, old, new)):
+            before, after = tuple(cells[: len(old)]), tuple(cells[len(old) :])
+            yield RowChange(before if is_old else None, after if is_new else None)
+
+    def _are_at_end(self, sides: Sides, key: Sequence[Pair], number: int) -> bool:
+        """So many new rows have keys above all others: nobody need look for them elsewhere."""
+        if not self._engine.has_integers(*self._tables, key):
+            return False
+        return int(next(self._engine.rows(rows_at_end(sides, key)))[0]) == number
 
     def _whole(self, sides: Sides, key: Sequence[Pair], row: RowChange) -> RowChange:
         """All cells of a row of which only the key is known."""

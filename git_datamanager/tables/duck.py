@@ -33,7 +33,7 @@ class DuckEngine:
 
     def __init__(self, database: "DuckDBPyConnection", schemas: Sequence[Schema], kind: str) -> None:
         self._is_text, is_packing = kind == kinds.CSV, kind != kinds.PARQUET
-        self.widest = 1 << 20
+        self.widest, self.joins_fully = 1 << 20, True
         self._database = database
         self._schemas = schemas
         widths = [len(table.columns) for schema in schemas for table in schema.tables]
@@ -64,6 +64,9 @@ class DuckEngine:
     def is_one_to_one(self, before: Table, after: Table, key: Sequence[Pair]) -> bool:  # noqa: ARG002
         """Values that differ have texts that differ."""
         return True
+
+    def has_integers(self, before: Table, after: Table, key: Sequence[Pair]) -> bool:  # noqa: ARG002
+        return False
 
     def partners(self, before: Table, after: Table) -> Callable[[str, str], str] | None:  # noqa: ARG002
         return None

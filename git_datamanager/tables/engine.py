@@ -59,6 +59,12 @@ class Engine(Protocol):
         """The rows as lists in one column `cells`, where the tables are too wide to be compared otherwise."""
         ...
 
+    def has_integers(self, before: Table, after: Table, key: Sequence[Pair]) -> bool:
+        """The key is one column in which both sides hold nothing but integers, and finding one is cheap."""
+        ...
+
+    joins_fully: bool
+    """FULL JOIN costs no more than LEFT JOIN."""
     widest: int
     """So many columns a result may have."""
 

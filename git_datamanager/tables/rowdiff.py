@@ -80,21 +80,48 @@ def changed_or_gone(
     cells of `after`. The key is unique on both sides, and never NULL."""
     cells = ", ".join([*_cells(sides, 0, before), *_cells(sides, 1, after)])
     there = f"a.{quoted(key[0][1].name)} IS NOT NULL"
-    differs = f"NOT {all_of([sides.dialect.same_cell(*_both(pair), pair) for pair in sides.shared])}"
-    order = ", ".join(sides.dialect.sorted_by(f"b.{quoted(pair[0].name)}") for pair in key)
     return (
         f"SELECT {there}, {cells} FROM {sides.before} b LEFT JOIN {sides.after} a ON {_match(sides, key)}"
-        f" WHERE NOT ({there}) OR {differs} ORDER BY {order}"
+        f" WHERE NOT ({there}) OR {_differs(sides)} ORDER BY {_order(sides, key, 0)}"
     )
 
 
-def new_rows(sides: Sides, key: Sequence[Pair], after: Sequence[Column]) -> str:
-    """Rows whose key only `after` has."""
-    order = ", ".join(sides.dialect.sorted_by(f"a.{quoted(pair[1].name)}") for pair in key)
+def all_changes(sides: Sides, key: Sequence[Pair], before: Sequence[Column], after: Sequence[Column]) -> str:
+    """The same and new rows, by one join: whether the row is on each side, the cells of both."""
+    cells = ", ".join([*_cells(sides, 0, before), *_cells(sides, 1, after)])
+    old, new = (f"{'ba'[n]}.{quoted(key[0][n].name)} IS NOT NULL" for n in (0, 1))
     return (
-        f"SELECT {', '.join(_cells(sides, 1, after))} FROM {sides.after} a WHERE NOT EXISTS"
-        f" (SELECT 1 FROM {sides.before} b WHERE {_match(sides, key)}) ORDER BY {order}"
+        f"SELECT {old}, {new}, {cells}"
+        f" FROM {sides.before} b FULL JOIN {sides.after} a ON {_match(sides, key)}"
+        f" WHERE NOT ({old} AND {new}) OR {_differs(sides)}"
+        f" ORDER BY {_order(sides, key, 0)}, {_order(sides, key, 1)}"
     )
+
+
+def new_rows(sides: Sides, key: Sequence[Pair], after: Sequence[Column], *, at_end: bool = False) -> str:
+    """Rows whose key only `after` has; `at_end`: those alone whose key is above all of `before`."""
+    missing = f"NOT EXISTS (SELECT 1 FROM {sides.before} b WHERE {_match(sides, key)})"
+    condition = _above(sides, key) if at_end else missing
+    cells = ", ".join(_cells(sides, 1, after))
+    return f"SELECT {cells} FROM {sides.after} a WHERE {condition} ORDER BY {_order(sides, key, 1)}"
+
+
+def rows_at_end(sides: Sides, key: Sequence[Pair]) -> str:
+    """How many rows of `after` have a key above all of `before`; the key is one column, of integers."""
+    return f"SELECT count(*) FROM {sides.after} a WHERE {_above(sides, key)}"
+
+
+def _above(sides: Sides, key: Sequence[Pair]) -> str:
+    old, new = (quoted(column.name) for column in key[0])
+    return f"a.{new} > (SELECT max(b.{old}) FROM {sides.before} b)"
+
+
+def _differs(sides: Sides) -> str:
+    return f"NOT {all_of([sides.dialect.same_cell(*_both(pair), pair) for pair in sides.shared])}"
+
+
+def _order(sides: Sides, key: Sequence[Pair], side: int) -> str:
+    return ", ".join(sides.dialect.sorted_by(f"{'ba'[side]}.{quoted(pair[side].name)}") for pair in key)
 
 
 def oftener(sides: Sides, skip: Callable[[str, str], str] | None = None) -> str:

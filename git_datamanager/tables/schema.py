@@ -35,6 +35,8 @@ class Table:
     """The SQL text that declares it, where there is one."""
     is_key_whole: bool = False
     """No part of the declared key can be NULL."""
+    is_rowid_key: bool = False
+    """SQLite: the key is the rowid."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ class SqliteEngine:
         self.dialect = SqliteDialect(is_typed=recoded is None)
         self._database = database
         self._recoded = recoded
+        self.joins_fully = False
         self.widest = database.getlimit(sqlite3.SQLITE_LIMIT_COLUMN)
 
     def schema(self, side: Side) -> Schema:
@@ -66,10 +67,9 @@ class SqliteEngine:
         columns = [Column(row[1], row[2], bool(row[3]), row[4]) for row in seen]
         key = tuple(column for _, column in sorted((row[5], row[1]) for row in seen if row[5]))
         parts = [column for column in columns if column.name in key]
-        is_whole = (
-            not has_rowid or all(column.not_null for column in parts) or self._is_rowid(side, name, parts)
-        )
-        return Table(name, tuple(columns), key, definition=text, is_key_whole=bool(key) and is_whole)
+        is_rowid = has_rowid and self._is_rowid(side, name, parts)
+        is_whole = bool(key) and (not has_rowid or is_rowid or all(column.not_null for column in parts))
+        return Table(name, tuple(columns), key, definition=text, is_key_whole=is_whole, is_rowid_key=is_rowid)
 
     def _is_rowid(self, side: Side, name: str, key: Sequence[Column]) -> bool:
         """An INTEGER PRIMARY KEY, but that of INTEGER PRIMARY KEY DESC, which has an index of its own."""
@@ -112,8 +112,18 @@ class SqliteEngine:
         value (by its collation, or as a number) what are two on the other."""
         if self._recoded is None and before.definition and same_text(before.definition, after.definition):
             return True
-        declared = {column.type.upper() for column in key[0]}
-        return len(key) == 1 and declared == {"INTEGER"} and before.is_key_whole and after.is_key_whole
+        return self.has_integers(before, after, key)
+
+    def has_integers(self, before: Table, after: Table, key: Sequence[Pair]) -> bool:
+        """An INTEGER PRIMARY KEY on both sides: the rowid."""
+        return (
+            before.is_rowid_key
+            and after.is_rowid_key
+            and all(
+                folded(table.key[0]) == folded(column.name)
+                for table, column in zip((before, after), key[0], strict=True)
+            )
+        )
 
     def partners(self, before: Table, after: Table) -> Callable[[str, str], str] | None:
         """By rowid: a table that has a key is not asked, one without any has a rowid."""

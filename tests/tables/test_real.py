@@ -52,6 +52,7 @@ def steps(revisions: list[Path]) -> Iterator[tuple[Path, Path]]:  # noqa: F811
     return pairwise(revisions)
 
 
+@pytest.mark.slow
 def test_every_table_of_every_step(steps: Iterator[tuple[Path, Path]]) -> None:
     differing = 0
     for before, after in steps:
