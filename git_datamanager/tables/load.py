@@ -7,11 +7,13 @@ memory does not grow with the table. Parquet stays where it is.
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_datamanager.errors import Corrupt, DataError
 from git_datamanager.tables import duck, kinds, texts
+from git_datamanager.tables.dialect import affinity
 from git_datamanager.tables.engine import ROWS, Side, Unreadable
 from git_datamanager.tables.query import schemas_of
 from git_datamanager.tables.rowdiff import literal, quoted
@@ -27,7 +29,13 @@ if TYPE_CHECKING:
 _BATCH = 1 << 16
 _BYTES = 16 << 20
 """What one batch of rows may hold, about."""
+_WIDE = 64 << 10
+"""Bytes of a row that has as many columns as SQLite can give, so none is left to count them."""
+_AT_ONCE = 300
+"""Columns of one statement: each takes up to five of the 2000 sums that SQLite does in one."""
 _EXACT = 1 << 53
+_CLASSES = {"INTEGER": "integer", "REAL": "real", "TEXT": "text", "NUMERIC": "integer", "": "text"}
+"""What a column of this affinity most likely holds."""
 _INCOMING = "git_data_incoming"
 
 
@@ -153,18 +161,35 @@ def _from_sqlite(database: "DuckDBPyConnection", want: Want, target: str, folder
 
 
 def _types(engine: "SqliteEngine", columns: Sequence[Column], relation: str) -> list[str]:
-    """What the cells of each column are, in one pass: integer, real, text, blob, or mixed."""
-    if not columns:
+    """What the cells of each column are: integer, real, text, blob, or mixed. Most columns hold what they
+    declare, which is quickly seen; the others are looked at closely."""
+    types: list[str] = []
+    for start in range(0, len(columns), _AT_ONCE):
+        types += _types_of(engine, columns[start : start + _AT_ONCE], relation)
+    return types
+
+
+def _types_of(engine: "SqliteEngine", columns: Sequence[Column], relation: str) -> list[str]:
+    declared = [(quoted(column.name), _CLASSES[affinity(column.type)]) for column in columns]
+    asked = ", ".join(f"count({c}) = total(typeof({c}) = '{kind}')" for c, kind in declared)
+    (found,) = engine.rows(f"SELECT {asked} FROM {relation}")
+    odd = [cell for (cell, _), is_so in zip(declared, found, strict=True) if not is_so]
+    others = iter(_closely(engine, odd, relation))
+    return [kind if is_so else next(others) for (_, kind), is_so in zip(declared, found, strict=True)]
+
+
+def _closely(engine: "SqliteEngine", cells: Sequence[str], relation: str) -> list[str]:
+    if not cells:
         return []
     asked = ", ".join(
         f"max(typeof({c}) = 'integer') + 2 * max(typeof({c}) = 'real') + 4 * max(typeof({c}) = 'text')"
         f" + 8 * max(typeof({c}) = 'blob')"
         f" + 16 * max(typeof({c}) = 'integer' AND {c} NOT BETWEEN -{_EXACT} AND {_EXACT})"
-        for c in (quoted(column.name) for column in columns)
+        for c in cells
     )
     (found,) = engine.rows(f"SELECT {asked} FROM {relation}")
-    exact = {0: "text", 1: "integer", 17: "integer", 2: "real", 3: "real", 4: "text", 8: "blob"}
-    return [exact.get(bits or 0, "mixed") for bits in found]
+    exact = {1: "integer", 17: "integer", 2: "real", 3: "real", 4: "text", 8: "blob"}
+    return [exact.get(bits, "mixed") for bits in found]
 
 
 def _stream(
@@ -181,15 +206,23 @@ def _stream(
     schema = pa.schema(
         [(c.name, arrow.get(kind, pa.string())) for c, kind in zip(columns, types, strict=True)]
     )
-    cells = ", ".join(_sqlite_cell(quoted(c.name), kind) for c, kind in zip(columns, types, strict=True))
+    cells = [_sqlite_cell(quoted(c.name), kind) for c, kind in zip(columns, types, strict=True)]
+    size = [_size(columns, types)] if len(cells) < engine.widest else []
+    rows = engine.rows(f"SELECT {', '.join([*size, *cells])} FROM {relation}")
     names = ", ".join(quoted(c.name) for c in columns)
     database.register(_INCOMING, schema.empty_table())
     database.execute(f"CREATE TABLE {target} AS SELECT {names} FROM {_INCOMING}")
     # Batch by batch: a reader would be asked by a thread of DuckDB, and sqlite3 answers its own alone.
-    for batch in _batches(engine.rows(f"SELECT {cells} FROM {relation}"), schema):
+    for batch in _batches(rows if size else ((_WIDE, *row) for row in rows), schema):
         database.register(_INCOMING, pa.table(batch))
         database.execute(f"INSERT INTO {target} SELECT * FROM {_INCOMING}")
     database.unregister(_INCOMING)
+
+
+def _size(columns: Sequence[Column], types: Sequence[str]) -> str:
+    """The characters and bytes in a row, about: SQLite counts them faster."""
+    long = [quoted(c.name) for c, kind in zip(columns, types, strict=True) if kind not in ("integer", "real")]
+    return " + ".join(f"ifnull(length({cell}), 0)" for cell in long) or "0"
 
 
 def _sqlite_cell(cell: str, kind: str) -> str:
@@ -199,24 +232,24 @@ def _sqlite_cell(cell: str, kind: str) -> str:
     return f"CAST({cell} AS REAL)" if kind == "real" else cell
 
 
-def _batches(rows: Iterator[tuple[object, ...]], schema: "Schema") -> Iterator["RecordBatch"]:
-    """Of so many rows, or of so many bytes where cells are large."""
-    batch: list[tuple[object, ...]] = []
+def _batches(rows: Iterator[tuple[Any, ...]], schema: "Schema") -> Iterator["RecordBatch"]:
+    """Of so many rows, or of so many bytes where cells are large; the first cell of a row is its size."""
+    batch: list[tuple[Any, ...]] = []
     held = 0
     for row in rows:
         batch.append(row)
-        held += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
-        if len(batch) >= _BATCH or held >= _BYTES:
+        held += row[0]
+        if held >= _BYTES or len(batch) >= _BATCH:
             yield _batch(batch, schema)
             batch, held = [], 0
     if batch:
         yield _batch(batch, schema)
 
 
-def _batch(rows: Sequence[tuple[object, ...]], schema: "Schema") -> "RecordBatch":
+def _batch(rows: Sequence[tuple[Any, ...]], schema: "Schema") -> "RecordBatch":
     import pyarrow as pa
 
-    columns = map(list, zip(*rows, strict=True))
+    columns = islice(map(list, zip(*rows, strict=True)), 1, None)
     arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.record_batch(arrays, schema=schema)
 

@@ -257,6 +257,22 @@ def test_more_rows_than_one_batch_stay_in_order(tmp_path: Path) -> None:
     assert rows("FROM t", t=path) == [(n,) for n in range(70_000)]
 
 
+def test_two_thousand_columns(tmp_path: Path) -> None:
+    names = ", ".join(f"c{n} INTEGER" for n in range(2000))
+    path = database(tmp_path / "a.db", f"CREATE TABLE t ({names})", "INSERT INTO t (c0, c1999) VALUES (7, 8)")
+    assert rows("SELECT c0, c1, c1999 FROM t", t=path) == [(7, None, 8)]
+
+
+def test_large_cells_come_in_small_batches(tmp_path: Path) -> None:
+    path = database(
+        tmp_path / "a.db",
+        "CREATE TABLE t (i INTEGER, b BLOB, t TEXT)",
+        "INSERT INTO t WITH n(i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM n WHERE i < 9)"
+        " SELECT i, zeroblob(5000000), 'x' FROM n",
+    )
+    assert rows("SELECT i, octet_length(b), t FROM t", t=path) == [(n, 5_000_000, "x") for n in range(10)]
+
+
 @pytest.mark.parametrize(
     ("cells", "wanted", "values"),
     [
