@@ -14,6 +14,7 @@ from git_datamanager.ops.reading import Entry, MayFetch, NotHere, bring, never
 from git_datamanager.ops.rulebook import of_dataset, rules_of
 from git_datamanager.ops.select import select, version_of
 from git_datamanager.ops.sql import memory_for
+from git_datamanager.tables.engine import NotInstalled
 from git_datamanager.tables.load import Loaded, Want, loaded
 from git_datamanager.tables.query import Question, answered, read_question
 from git_datamanager.tables.result import Row
@@ -108,7 +109,7 @@ def run_checks(
 
     Every table is loaded once for all rules. What one rule cannot have (a table, a version that is not here)
     is that rule's result. Each rule gets `seconds`. Raises NotHere where the version itself is not here,
-    NotFound without a working file, Corrupt where it cannot be read.
+    NotFound without a working file, Corrupt where it cannot be read, NotInstalled.
     """
     if dataset.kind is not Kind.FILE:
         problem = f"{dataset.name} is a folder: only files can be checked"
@@ -157,6 +158,8 @@ def _ready(finder: Finder, home: Seen, rule: Rule) -> _Ready | CheckResult:
         return _Ready(rule, question, finder.wants(question))
     except NotHere as error:
         return _skipped(home, rule, str(error))
+    except NotInstalled:
+        raise
     except DataError as error:
         return _failed(home.dataset, home.version, rule, _told(error))
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from git_datamanager.tables.query import Answer
+from git_datamanager.tables.query import Answer, not_installed
 from git_datamanager.tables.values import as_json
 
 if TYPE_CHECKING:
@@ -69,9 +69,11 @@ def _dumped(value: object) -> bytes:
 
 def as_parquet(answer: Answer, file: BinaryIO, limit: int | None = None) -> None:
     """With chunks that end where the content says so: a change leaves the bytes of all others as they are."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise not_installed("pyarrow", "writes Parquet") from error
     reader = answer.arrow(_BATCH, limit)
     with pq.ParquetWriter(
         file, reader.schema, compression="zstd", use_content_defined_chunking=True

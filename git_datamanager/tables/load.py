@@ -15,7 +15,7 @@ from git_datamanager.errors import Corrupt, DataError
 from git_datamanager.tables import duck, kinds, texts
 from git_datamanager.tables.dialect import affinity
 from git_datamanager.tables.engine import ROWS, Side, Unreadable
-from git_datamanager.tables.query import schemas_of
+from git_datamanager.tables.query import not_installed, schemas_of
 from git_datamanager.tables.rowdiff import literal, quoted
 from git_datamanager.tables.schema import Column, folded
 from git_datamanager.tables.words import FOLDER, said
@@ -192,6 +192,15 @@ def _closely(engine: "SqliteEngine", cells: Sequence[str], relation: str) -> lis
     return [exact.get(bits, "mixed") for bits in found]
 
 
+def _arrow() -> Any:
+    """Raises NotInstalled."""
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise not_installed("pyarrow", "hands the rows of SQLite to DuckDB") from error
+    return pa
+
+
 def _stream(
     database: "DuckDBPyConnection",
     engine: "SqliteEngine",
@@ -200,8 +209,7 @@ def _stream(
     relation: str,
     target: str,
 ) -> None:
-    import pyarrow as pa
-
+    pa = _arrow()
     arrow = {"integer": pa.int64(), "real": pa.float64(), "blob": pa.binary()}
     schema = pa.schema(
         [(c.name, arrow.get(kind, pa.string())) for c, kind in zip(columns, types, strict=True)]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_datamanager.errors import DataError
+from git_datamanager.tables.engine import NotInstalled
 from git_datamanager.tables.result import Row
 from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import Column, folded
@@ -52,9 +53,11 @@ class Question(NamedTuple):
 
 
 def read_question(sql: str) -> Question:
-    """Raises DataError where it is not one statement that only reads."""
-    import duckdb
-
+    """Raises DataError where it is not one statement that only reads, NotInstalled."""
+    try:
+        import duckdb
+    except ImportError as error:
+        raise not_installed("DuckDB", "answers questions in SQL") from error
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
@@ -80,6 +83,13 @@ def read_question(sql: str) -> Question:
     if tree.get("error"):
         raise DataError(f"this SQL cannot be looked through: {tree.get('error_message', 'no SELECT')}")
     return Question(text, tuple(found.mentions), frozenset(found.own))
+
+
+def not_installed(library: str, does: str) -> NotInstalled:
+    """What to do where a library of the extra `tabular` is not there."""
+    return NotInstalled(
+        f"{library} is not installed: it {does}", hints=["pip install 'git-datamanager[tabular]'"]
+    )
 
 
 def _refused(what: str) -> DataError:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_datamanager.errors import Corrupt, DataError
+from git_datamanager.tables.engine import NotInstalled
 from git_datamanager.tables.export import WRITERS
 from git_datamanager.tables.load import Source, Want, loaded, tables_of
 from git_datamanager.tables.query import Answer, answered, read_question
@@ -447,3 +449,14 @@ def test_nobody_waits_for_a_query_that_is_done() -> None:
     before = threading.active_count()
     with loaded([]) as (connection, _), answered(connection, read_question("SELECT 1"), seconds=1000):
         assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("library", ["duckdb", "pyarrow"])
+def test_what_is_not_installed_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    path = database(tmp_path / "a.db", "CREATE TABLE t (i INTEGER)")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(NotInstalled) as raised:
+        rows("FROM t", t=path)
+    assert raised.value.hints == ("pip install 'git-datamanager[tabular]'",)
