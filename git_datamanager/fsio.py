@@ -69,6 +69,16 @@ def flushing(file: BinaryIO) -> Iterator[None]:
         raise said[0]
 
 
+@cache
+def boot_id() -> str | None:
+    """Names the time since this machine was started (Linux: random(4)): what was written in it and not
+    flushed is still there while it lasts. None where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or None
+    except OSError:
+        return None
+
+
 def fsync_folder(path: str | os.PathLike[str]) -> None:
     """Make names durable; a no-op where folders cannot be opened (Windows)."""
     if sys.platform == "win32":
@@ -264,9 +274,10 @@ class Folder(AbstractContextManager["Folder"]):
             with suppress(FileNotFoundError):
                 os.unlink(self._at(name), dir_fd=self._fd)
 
-    def rename_into_place(self, temp: str) -> None:
+    def rename_into_place(self, temp: str, *, flush: bool = True) -> None:
         os.replace(self._at(temp), self._at(self.leaf), src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        self.fsync()
+        if flush:
+            self.fsync()
 
     def chmod(self, name: str, mode: int) -> None:
         os.chmod(self._at(name), mode, dir_fd=self._fd)

@@ -165,7 +165,7 @@ class ObjectStore:
         file.truncate(held)
         if held:
             already(advance, held)
-        with closing(self._blocks(found, held)) as blocks, fsio.flushing(file):
+        with closing(self._blocks(found, held)) as blocks:
             _checked(blocks, file, oid, size, advance, self.role, digest=digest, done=held)
 
     def _blocks(self, found: Stat, start: int = 0) -> "download.Stream":

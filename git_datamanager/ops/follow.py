@@ -126,7 +126,7 @@ class _Follower:
             return False
         copier = local.copier(cache.path(version.oid), version.oid, version.size)
         try:
-            self._manager.work.materialise(name, version.oid, copier, known=known)
+            self._manager.work.materialise(name, version.oid, copier, known=known, is_held=True)
         except Corrupt:
             cache.drop(version.oid)  # it heals by being fetched again
             return False

@@ -208,7 +208,7 @@ def _materialise(
     if dry_run:
         manager.work.check(name, known, force=force)
         return Pulled(name, version, Outcome.PLANNED, path, reader.first_source(), fetched=reader.cost())
-    kept = manager.work.materialise(name, version.oid, reader.fill, known=known, force=force)
+    kept = manager.work.materialise(name, version.oid, reader.fill, known=known, force=force, is_held=True)
     manager.cache.keep(path, version.oid, version.size)
     manager.progress(Event(Kind.DONE, name))
     return Pulled(name, version, Outcome.PULLED, path, reader.used, kept, reader.fetched)

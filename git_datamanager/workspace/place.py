@@ -73,23 +73,26 @@ def put(
     *,
     mode: int,
     preserve: Callable[[], str | None],
+    flush: bool = True,
 ) -> tuple[str | None, Stamp | None]:
     """Fill a temporary file, and rename it over `path` if that is still what `before` saw.
 
     `preserve` runs right before the rename and saves what stands there; its answer is returned, with
-    the stamp of the new file (None where somebody touched it at once). Raises DirtyFile where the
-    path changed meanwhile: it is left as it is.
+    the stamp of the new file (None where somebody touched it at once). With `flush` the bytes are on the
+    device before they get their name. Raises DirtyFile where the path changed meanwhile: it is left as it is.
     """
     with folder.new_temp() as (file, temp):
-        _fill(file, fill, path)
+        with fsio.flushing(file) if flush else contextlib.nullcontext():
+            _fill(file, fill, path)
         folder.chmod(temp, mode)
-        fsio.fsync_file(file.fileno())
+        if flush:
+            fsio.fsync_file(file.fileno())
         ours = os.fstat(file.fileno())
         time.sleep(max(0, ours.st_mtime_ns + TICK - time.time_ns()) / 1e9)  # later writes have later times
         if glance(path).text != before.text:
             raise DirtyFile(f"{path} changed meanwhile: it was left as it is", hints=["git data status"])
         kept = preserve()
-        folder.rename_into_place(temp)
+        folder.rename_into_place(temp, flush=flush)
     stamp = look(path)
     now = os.lstat(path)
     same = (now.st_ino, now.st_size, now.st_mtime_ns) == (ours.st_ino, ours.st_size, ours.st_mtime_ns)

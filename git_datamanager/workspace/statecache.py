@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from git_datamanager import fsio
 from git_datamanager.model.oid import Oid
 from git_datamanager.workspace.place import Stamp
 from git_datamanager.workspace.sqlitecache import SqliteCache
@@ -49,16 +50,18 @@ class StateCache:
         vouched, oid, own, text, recorded = rows[0]
         return Known(Oid.parse(vouched) if vouched else None, Oid.parse(oid), own, text, recorded)
 
-    def put(self, name: str, oid: Oid, own: str, stamp: Stamp, *, vouch: bool) -> None:
+    def put(self, name: str, oid: Oid, own: str, stamp: Stamp, *, vouch: bool, flushed: bool = True) -> None:
         """Record what the file was when `stamp` was taken, before it was read.
 
         `vouch`: git data itself put these bytes there or made them a version; else what it last
-        vouched for stays on record.
+        vouched for stays on record. `flushed`: the bytes are on the device; else the record holds until the
+        machine is started again.
         """
+        text = stamp.text if flushed else _until_restart(stamp)
         self._cache.run(
             "INSERT INTO materialised VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
             " vouched = coalesce(?2, vouched), oid = ?3, own = ?4, signature = ?5, recorded = ?6",
-            name, str(oid) if vouch else None, str(oid), own, stamp.text, stamp.taken,
+            name, str(oid) if vouch else None, str(oid), own, text, stamp.taken,
         )  # fmt: skip
 
     def vouch(self, name: str, oid: Oid) -> None:
@@ -74,4 +77,9 @@ class StateCache:
 
 def is_unchanged(known: Known, stamp: Stamp) -> bool:
     """The file (and its logs) are those that were recorded, by stat alone."""
-    return stamp.text == known.signature and stamp._replace(taken=known.recorded).is_safe
+    is_same = known.signature == stamp.text or known.signature == _until_restart(stamp)
+    return is_same and stamp._replace(taken=known.recorded).is_safe
+
+
+def _until_restart(stamp: Stamp) -> str:
+    return f"{stamp.text}@{fsio.boot_id()}"

@@ -153,13 +153,17 @@ class WorkTree:
         *,
         known: Collection[Oid],
         force: bool = False,
+        is_held: bool = False,
     ) -> str | None:
         """Put verified bytes at the dataset's path, at once or not at all.
 
-        `known` are the contents that may be replaced. Returns the id under which a file with unknown
+        `known` are the contents that may be replaced. `is_held`: a store or the cache has the bytes too, so
+        nobody waits for the disk; after a restart of the machine the file is hashed before it is believed
+        (docs/adr/0014). Returns the id under which a file with unknown
         bytes was kept (`force`), else None. Raises DirtyFile, Forbidden; the old file stays then.
         """
         before = self.check(name, known, force=force)
+        flush = not is_held or fsio.boot_id() is None
         with self.open_folder(name, create=True) as folder:
             fsio.sweep(folder.path)
             try:
@@ -170,6 +174,7 @@ class WorkTree:
                     fill,
                     mode=_mode(folder.stat()),
                     preserve=lambda: self._preserve(folder, before, known),
+                    flush=flush,
                 )
             except DirtyFile:
                 if not self._has(name, oid):
@@ -178,7 +183,7 @@ class WorkTree:
         if before.oid is not None:
             self.cache.seal(before.oid)
         if stamp is not None:
-            self.states.put(name, oid, oid.hex, stamp, vouch=True)
+            self.states.put(name, oid, oid.hex, stamp, vouch=True, flushed=flush)
         return kept
 
     def _has(self, name: str, oid: Oid) -> bool:
