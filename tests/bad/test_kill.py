@@ -94,7 +94,8 @@ def files(folder: Path) -> dict[str, str]:
         and ".git" not in path.relative_to(folder).parts
         and TEMP not in path.name
         and path.name != ".lock"
-        and "receipts" not in path.parts
+        and not {"receipts", "repos"}.intersection(path.parts)
+        and path.name != "lease"
         and path.name != "manifest.json"
     }
 
