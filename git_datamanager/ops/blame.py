@@ -49,6 +49,8 @@ class Blame:
 
 def read_key(text: str) -> list[str]:
     """The parts of `V[,V]` or `COL=V[,COL=V]`; one with a comma stands in double quotes. Raises DataError."""
+    if text != text.encode("utf-8", "replace").decode():
+        raise DataError(f"--key {text!r} is no UTF-8 text", hints=["--key COL=V   # with another column"])
     try:
         parts = next(csv.reader([text], strict=True, skipinitialspace=True), [])
     except csv.Error as error:

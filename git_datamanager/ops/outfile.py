@@ -15,13 +15,16 @@ from git_datamanager.errors import Conflict, NotFound
 def new_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """The file to write to; it gets its name when the block ends without an error.
 
-    Raises Conflict where there is one already (not with `force`), NotFound without its folder.
+    Raises Conflict where there is one already (with `force` only where it is a device, a folder or the like),
+    NotFound without its folder.
     """
     if not path.parent.is_dir():
         raise NotFound(
             f"there is no folder {path.parent}: nothing was written",
             hints=[f"mkdir -p {shlex.quote(str(path.parent))}"],
         )
+    if os.path.lexists(path) and not path.is_file():
+        raise Conflict(f"{path} is no plain file: nothing was written", hints=["-o FILE   # another name"])
     if not force and os.path.lexists(path):
         raise _is_there(path)
     with fsio.new_temp(path.parent) as (file, temp):

@@ -58,6 +58,8 @@ def read_question(sql: str) -> Question:
         import duckdb
     except ImportError as error:
         raise not_installed("DuckDB", "answers questions in SQL") from error
+    if not sql.isascii() and sql != sql.encode("utf-8", "replace").decode():
+        raise DataError("this SQL is no UTF-8 text", hints=["git data sql - < query.sql   # saved as UTF-8"])
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:

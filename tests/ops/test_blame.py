@@ -181,5 +181,6 @@ def test_what_cannot_be_followed_says_why(
 
 def test_values_with_commas_and_quotes() -> None:
     assert read_key('north,"a, b",c=d') == ["north", "a, b", "c=d"]
-    with pytest.raises(DataError):
-        read_key('"open')
+    for odd in ('"open', "", "\udcff"):
+        with pytest.raises(DataError):
+            read_key(odd)

@@ -175,6 +175,10 @@ def test_a_file_gets_all_of_the_answer_or_nothing(still: Clone, tmp_path: Path) 
     still.data("sql", "SELECT error('no')", "-o", str(out), "--force", code=128)
     assert out.read_text().split()[-1] == "3"
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith((".git-data", "out"))] == ["out.csv"]
+    os.mkfifo(tmp_path / "pipe")
+    said = still.data("sql", "SELECT 1", "-o", str(tmp_path / "pipe"), "--force", code=5).err
+    assert "is no plain file" in said
+    assert (tmp_path / "pipe").is_fifo()
     still.data("sql", "SELECT 1", "--format", "parquet", code=129)
     still.data("sql", "SELECT 1", "-o", str(tmp_path / "no" / "a.csv"), code=3)
     still.data("sql", "SELECT 1 AS i", "-o", str(tmp_path / "a.jsonl"))

@@ -119,6 +119,7 @@ def test_what_only_reads_may_be_asked(sql: str) -> None:
         "SELECT (WITH x AS (UPDATE a SET i = 1 RETURNING i) SELECT max(i) FROM x)",
         "SHOW TABLES",
         "SELECT FROM WHERE",
+        "SELECT '\udcff'",
         "FROM one.two.three",
         "SELECT " + "abs(" * 5000 + "1" + ")" * 5000,
     ],
