@@ -13,14 +13,14 @@ from typing import NamedTuple
 from git_datamanager import fsio
 from git_datamanager.errors import Conflict, Corrupt, DataError
 from git_datamanager.tables import sqlite
-from git_datamanager.tables.clashes import clashes
 from git_datamanager.tables.compare import Wish, compare_tables
 from git_datamanager.tables.dialect import SqliteDialect
 from git_datamanager.tables.engine import Side
+from git_datamanager.tables.merge_keyed import Keyed
 from git_datamanager.tables.merged import LISTED, Clash, RowMerge, TableMerge
 from git_datamanager.tables.result import TableDiff
 from git_datamanager.tables.rowdiff import quoted
-from git_datamanager.tables.rowmerge import Take, Three, changed_rows, counted, gone_rows, new_rows
+from git_datamanager.tables.rowmerge import Take, Three, counted
 from git_datamanager.tables.schema import Change, Column, Schema, Table, folded
 
 _DROPPED = ("index", "trigger", "view")
@@ -205,7 +205,7 @@ class _Merge:
         key = self._key(sides)
         if key:
             three = Three(base, ours, theirs, columns, key, SqliteDialect())
-            return _Keyed(self, sides.ours.name, three).run()
+            return Keyed(self._database, sides.ours.name, three, self._take, self._clash).run()
         return self._counted(sides.ours.name, base, ours, theirs, columns)
 
     def _key(self, sides: _Sides) -> tuple[Column, ...]:
@@ -291,45 +291,6 @@ class _Merge:
             )
             if there != was and here == was:
                 self._database.execute(f"PRAGMA main.{name} = {int(there)}")
-
-
-class _Keyed:
-    """Cell by cell: rows that have one key."""
-
-    def __init__(self, merge: _Merge, name: str, three: Three) -> None:
-        self._merge = merge
-        self._name = name
-        self._three = three
-        self._database = merge._database  # noqa: SLF001 -- a part of the same work
-        self._take = merge._take  # noqa: SLF001
-
-    def run(self) -> TableMerge:
-        self._find_clashes()
-        take = self._take or Take.OURS
-        three = self._three
-        changed = self._collect("changed", changed_rows(three, take))
-        gone = self._collect("gone", gone_rows(three, take))
-        new = self._collect("new", new_rows(three, take))
-        match = " AND ".join(f"o.{quoted(c.name)} = x.{quoted(c.name)}" for c in three.key)
-        for name in ("changed", "gone"):
-            self._database.execute(
-                f"DELETE FROM {three.ours} AS o WHERE EXISTS (SELECT 1 FROM temp.{name} x WHERE {match})"
-            )
-        cells = ", ".join(quoted(column.name) for column in three.columns)
-        for name in ("changed", "new"):
-            self._database.execute(f"INSERT INTO {three.ours} ({cells}) SELECT {cells} FROM temp.{name}")
-        return TableMerge(name=self._name, added=new, removed=gone, changed=changed)
-
-    def _collect(self, name: str, sql: str) -> int:
-        self._database.execute(f"DROP TABLE IF EXISTS temp.{name}")
-        self._database.execute(f"CREATE TEMP TABLE {name} AS {sql}")
-        keys = ", ".join(quoted(column.name) for column in self._three.key)
-        self._database.execute(f"CREATE INDEX temp.{name}_key ON {name} ({keys})")
-        return int(self._database.execute(f"SELECT count(*) FROM temp.{name}").fetchone()[0])
-
-    def _find_clashes(self) -> None:
-        for clash in clashes(self._name, self._three, self._database.execute):
-            self._merge._clash(clash)  # noqa: SLF001
 
 
 def _things(database: sqlite3.Connection, schema: str) -> dict[tuple[str, str], str]:
