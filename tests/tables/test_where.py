@@ -8,7 +8,8 @@ import pytest
 
 from git_datamanager.errors import DataError
 from git_datamanager.tables.compare import Wish
-from git_datamanager.tables.source import compare
+from git_datamanager.tables.engine import Side, Unreadable
+from git_datamanager.tables.source import compare, opened
 from tests.tables.making import cells, counts, database, databases, only, parquets, texts
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
@@ -114,3 +115,17 @@ def test_the_sources_stay_as_they_are(tmp_path: Path) -> None:
     assert (old.read_bytes(), new.read_bytes()) == was
     with closing(sqlite3.connect(new)) as opened:
         assert opened.execute("SELECT count(*) FROM t").fetchone() == (3,)
+
+
+def test_an_engine_runs_one_statement_at_a_time(tmp_path: Path) -> None:
+    """Whatever a condition smuggles in behind a semicolon is refused before any of it runs."""
+    (tmp_path / "a").write_text(CSV[0])
+    path = database(tmp_path / "b", *OLD)
+    for kind, file in (("csv", tmp_path / "a"), ("sqlite", path)):
+        with opened(kind, file, None) as engine:
+            with pytest.raises(Unreadable):
+                list(engine.rows("SELECT 1; CREATE TABLE before.x (a)"))
+            with pytest.raises(Unreadable):
+                list(engine.rows("SELECT 1; DROP TABLE before"))
+            relation = engine.relation(Side.BEFORE, engine.schema(Side.BEFORE).tables[0])
+            assert next(engine.rows(f"SELECT count(*) FROM {relation}")) == (3,)  # noqa: S608 -- made by us
