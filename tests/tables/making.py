@@ -19,11 +19,14 @@ def database(path: Path, *statements: str | tuple[str, Sequence[object]], encodi
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as made:
         made.execute(f"PRAGMA encoding = '{encoding}'")
+        made.execute("PRAGMA synchronous = OFF")
         for statement in statements:
             if isinstance(statement, str):
                 made.execute(statement)
             else:
+                made.execute("BEGIN")
                 made.executemany(*statement)
+                made.execute("COMMIT")
     return path
 
 

@@ -11,19 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_datamanager.tables.compare import Wish
-from git_datamanager.tables.result import SourceDiff, TableDiff
 from git_datamanager.tables.schema import Change
 from git_datamanager.tables.source import compare
+from tests.tables.making import ALL, BY_ID, only, parquet
+from tests.tables.making import texts as made
 from tests.tables.oracle import applied, counted, keyed_counts, multiset_counts
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
-ALL = Wish(rows=None)
-BY_ID = Wish(rows=None, keys={"": ("id",)})
-
-
-def only(found: SourceDiff) -> TableDiff:
-    (table,) = found.tables
-    return table
 
 
 def write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[str]], **dialect: str) -> Path:
@@ -32,22 +26,6 @@ def write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[str]], **
         writer.writerow(head)
         writer.writerows(rows)
     return path
-
-
-def write_parquet(path: Path, sql: str) -> Path:
-    import duckdb
-
-    with duckdb.connect() as database:
-        database.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet)")
-    return path
-
-
-def diff(
-    tmp_path: Path, before: str | bytes, after: str | bytes, wish: Wish = ALL, name: str = "a.csv"
-) -> SourceDiff:
-    for side, data in (("old", before), ("new", after)):
-        (tmp_path / side).write_bytes(data.encode() if isinstance(data, str) else data)
-    return compare(tmp_path / "old", tmp_path / "new", name, wish)
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5) | st.sampled_from(
@@ -123,8 +101,8 @@ def test_parquet_by_a_key(tmp_path: Path) -> None:
         " DATE '2020-01-01' + range::INT AS day"
     )
     rows = f"SELECT {columns} FROM range"  # noqa: S608 -- names of ours
-    old = write_parquet(tmp_path / "old", f"{rows}(1000)")
-    new = write_parquet(
+    old = parquet(tmp_path / "old", f"{rows}(1000)")
+    new = parquet(
         tmp_path / "new",
         "SELECT * REPLACE (CASE WHEN id = 7 THEN [0] ELSE l END AS l,"  # noqa: S608 -- names of ours
         " CASE WHEN id = 8 THEN {'a': -1} ELSE s END AS s)"
@@ -137,8 +115,8 @@ def test_parquet_by_a_key(tmp_path: Path) -> None:
 
 
 def test_parquet_types_that_changed_are_compared_as_text(tmp_path: Path) -> None:
-    old = write_parquet(tmp_path / "old", "SELECT range AS id, range AS v FROM range(3)")
-    new = write_parquet(
+    old = parquet(tmp_path / "old", "SELECT range AS id, range AS v FROM range(3)")
+    new = parquet(
         tmp_path / "new", "SELECT range::INT AS id, (range + (range = 2)::INT)::VARCHAR AS v FROM range(3)"
     )
     table = only(compare(old, new, "a.parquet", BY_ID))
@@ -147,10 +125,8 @@ def test_parquet_types_that_changed_are_compared_as_text(tmp_path: Path) -> None
 
 
 def test_parquet_written_anew_is_the_same_data(tmp_path: Path) -> None:
-    old = write_parquet(tmp_path / "old", "SELECT range AS id, 'nan'::DOUBLE AS v FROM range(10)")
-    new = write_parquet(
-        tmp_path / "new", "SELECT range AS id, 'nan'::DOUBLE AS v FROM range(10) ORDER BY id DESC"
-    )
+    old = parquet(tmp_path / "old", "SELECT range AS id, 'nan'::DOUBLE AS v FROM range(10)")
+    new = parquet(tmp_path / "new", "SELECT range AS id, 'nan'::DOUBLE AS v FROM range(10) ORDER BY id DESC")
     assert compare(old, new, "a.parquet", ALL).is_same_data
     assert compare(old, new, "a.parquet", BY_ID).is_same_data
 
@@ -169,53 +145,54 @@ def test_parquet_written_anew_is_the_same_data(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("wish", [ALL, BY_ID], ids=["multiset", "keyed"])
 def test_another_dialect_is_no_other_data(tmp_path: Path, after: str | bytes, wish: Wish) -> None:
-    found = diff(tmp_path, "id,v\n1,a\n2,b c\n", after, wish)
+    found = made(tmp_path, "id,v\n1,a\n2,b c\n", after, wish)
     assert found.is_same_data, (found.note, found.tables)
 
 
 def test_text_is_not_rounded(tmp_path: Path) -> None:
-    table = only(diff(tmp_path, "id,v\n1,1.0\n2,\n", "id,v\n1,1.00\n2,x\n", BY_ID))
+    table = only(made(tmp_path, "id,v\n1,1.0\n2,\n", "id,v\n1,1.00\n2,x\n", BY_ID))
     assert [list(table.cells(row)) for row in table.samples] == [[("v", "1.0", "1.00")], [("v", "", "x")]]
 
 
 def test_types_of_csv_are_those_of_its_cells(tmp_path: Path) -> None:
-    table = only(diff(tmp_path, "id,v\n1,1.5\n", "id,v\n1,word\n", BY_ID))
+    table = only(made(tmp_path, "id,v\n1,1.5\n", "id,v\n1,word\n", BY_ID))
     assert [(c.name, c.before and c.before.type, c.after and c.after.type) for c in table.columns] == [
         ("v", "DOUBLE", "VARCHAR")
     ]
 
 
 def test_latin_1_is_read_where_utf_8_is_not(tmp_path: Path) -> None:
-    table = only(diff(tmp_path, "id,v\n1,é\n".encode("latin-1"), "id,v\n1,é\n2,è\n"))
+    table = only(made(tmp_path, "id,v\n1,é\n".encode("latin-1"), "id,v\n1,é\n2,è\n"))
     assert (table.added, table.removed) == (1, 0)
 
 
 def test_ragged_rows(tmp_path: Path) -> None:
-    found = diff(tmp_path, "id,v\n1,a\n2\n3,c,extra\n", "id,v\n1,a\n2\n3,d,extra\n", BY_ID)
+    found = made(tmp_path, "id,v\n1,a\n2\n3,c,extra\n", "id,v\n1,a\n2\n3,d,extra\n", BY_ID)
     assert only(found).changed == 1
 
 
 def test_nul_and_controls_in_cells(tmp_path: Path) -> None:
-    table = only(diff(tmp_path, b"id,v\n1,a\0b\n", b"id,v\n1,a\0c\x1b[31m\n", BY_ID))
+    table = only(made(tmp_path, b"id,v\n1,a\0b\n", b"id,v\n1,a\0c\x1b[31m\n", BY_ID))
     assert [list(table.cells(row)) for row in table.samples] == [[("v", "a\0b", "a\0c\x1b[31m")]]
 
 
 def test_keys_that_are_nan_null_or_doubled(tmp_path: Path) -> None:
     sql = "SELECT * FROM (VALUES ('nan'::DOUBLE, {}), (1.5, 2), (NULL, 3)) t(id, v)"
-    old, new = (write_parquet(tmp_path / str(n), sql.format(n)) for n in (1, 2))
+    old, new = (parquet(tmp_path / str(n), sql.format(n)) for n in (1, 2))
     table = only(compare(old, new, "a.parquet", BY_ID))
     assert (table.added, table.removed, table.changed) == (0, 0, 1)
     assert table.note is not None
-    twice = write_parquet(tmp_path / "twice", "SELECT 1.5::DOUBLE AS id, range::INT AS v FROM range(2)")
+    twice = parquet(tmp_path / "twice", "SELECT 1.5::DOUBLE AS id, range::INT AS v FROM range(2)")
     assert only(compare(old, twice, "a.parquet", BY_ID)).note == (
         "several rows have one key (id) on the after side: rows are compared as a whole"
     )
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns(tmp_path: Path) -> None:
     head = ",".join(["id", *(f"c{n}" for n in range(9_999))])
     row = ",".join(["1", *("x" for _ in range(9_999))])
-    table = only(diff(tmp_path, f"{head}\n{row}\n", f"{head}\n{row[:-1]}y\n", BY_ID))
+    table = only(made(tmp_path, f"{head}\n{row}\n", f"{head}\n{row[:-1]}y\n", BY_ID))
     assert [list(table.cells(r)) for r in table.samples] == [[("c9998", "x", "y")]]
 
 
@@ -231,7 +208,7 @@ def test_ten_thousand_columns(tmp_path: Path) -> None:
     ids=["parquet, rotten", "parquet, cut", "jsonl", "gzip", "a line of 40 MiB"],
 )
 def test_what_cannot_be_read_is_compared_as_bytes(tmp_path: Path, name: str, data: bytes) -> None:
-    found = diff(tmp_path, data, data + b"\n", ALL, name)
+    found = made(tmp_path, data, data + b"\n", ALL, name)
     assert found.kind == "other"
     assert found.note
     assert "/" not in found.note.replace("and/or", "")

@@ -10,24 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_datamanager.tables.compare import Wish
-from git_datamanager.tables.result import SourceDiff, TableDiff
+from git_datamanager.tables.result import SourceDiff
 from git_datamanager.tables.schema import Change
 from git_datamanager.tables.source import compare
+from tests.tables.making import ALL, database, only
 from tests.tables.oracle import applied, counted, keyed_counts, multiset_counts
-
-ALL = Wish(rows=None)
-
-
-def database(path: Path, *statements: str | tuple[str, Sequence[object]], encoding: str = "UTF-8") -> Path:
-    path.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path, isolation_level=None)) as made:
-        made.execute(f"PRAGMA encoding = '{encoding}'")
-        for statement in statements:
-            if isinstance(statement, str):
-                made.execute(statement)
-            else:
-                made.executemany(*statement)
-    return path
 
 
 def rows_of(path: Path, table: str = "t") -> list[tuple[object, ...]]:
@@ -39,11 +26,6 @@ def diff(tmp_path: Path, before: Sequence[object], after: Sequence[object], wish
     old = database(tmp_path / "old.sqlite", *before)  # type: ignore[arg-type]
     new = database(tmp_path / "new.sqlite", *after)  # type: ignore[arg-type]
     return compare(old, new, "a.sqlite", wish)
-
-
-def only(found: SourceDiff) -> TableDiff:
-    (table,) = found.tables
-    return table
 
 
 # Any cells: SQLite stores them by the affinity of the column
