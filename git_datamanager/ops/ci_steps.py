@@ -80,7 +80,7 @@ def _hashes(folder: str) -> Step:
     """Whoever registered the name of a package would else run in a job with keys."""
     lock = f"{folder}/git-data-requirements.txt"
     make = (
-        f"echo git-datamanager=={__version__} | uv pip compile --universal --generate-hashes "
+        f"echo 'git-datamanager[tabular]=={__version__}' | uv pip compile --universal --generate-hashes "
         f"--python-version 3.13 - > {lock}"
     )
     return Step(
