@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from git_datamanager.cli import options, render
+from git_datamanager.cli import asking, options, render
 from git_datamanager.cli.app import HELP, manager
 
 if TYPE_CHECKING:
-    from git_datamanager.manager import DataManager
     from git_datamanager.ops.differences import DatasetDiff
-    from git_datamanager.ops.reading import Entry, MayFetch
 
 
 class _WithNames(click.Command):
@@ -80,7 +78,7 @@ def diff(
         is_schema_only=schema_only, is_names_only=name_only,
     )  # fmt: skip
     with manager() as data:
-        found = verb(data, sides, ctx.meta[_NAMES], asked=asked, may_fetch=_may_fetch(data))
+        found = verb(data, sides, ctx.meta[_NAMES], asked=asked, may_fetch=asking.may_fetch(data))
     if html is not None:
         _write_page(html, found, " ".join(sides))
     if as_json:
@@ -93,22 +91,6 @@ def diff(
     for hint in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         render.hint(hint)
     return failures[0].exit_code if failures else int(exit_code and any(one.differs for one in found))
-
-
-def _may_fetch(data: "DataManager") -> "MayFetch":
-    from git_datamanager.ops import reading
-
-    choice = data.settings.choice("data.diff.fetch")
-    return {"never": reading.never, "always": reading.always, "ask": _ask}[choice]
-
-
-def _ask(wanted: "Sequence[Entry]") -> bool:
-    """Once for all; nobody there to answer: no."""
-    total = render.size(sum(version.size for _, version in wanted))
-    one = len(wanted) == 1
-    named = ", ".join(f"{d.name} {v.name}" for d, v in wanted[:5]) + (", …" if len(wanted) > 5 else "")
-    verb = "is" if one else "are"
-    return bool(render.confirm(f"{render.clean(named)} {verb} not here: fetch {total} at most?"))
 
 
 def _print(found: "Sequence[DatasetDiff]", *, names_only: bool, rows: int | None, paged: bool) -> None:
@@ -127,10 +109,11 @@ def _print(found: "Sequence[DatasetDiff]", *, names_only: bool, rows: int | None
 
 
 def _write_page(path: Path, found: "Sequence[DatasetDiff]", title: str) -> None:
-    from git_datamanager import fsio
+    from git_datamanager.ops.outfile import new_file
     from git_datamanager.pages.diff_page import diff_page
 
-    fsio.write_durably(path.absolute(), diff_page(found, title or "Data changes").encode())
+    with new_file(path.absolute(), force=True) as file:
+        file.write(diff_page(found, title or "Data changes").encode())
     render.note(f"wrote {path}")
 
 

@@ -21,12 +21,14 @@ CHOICES = (
     "data.upload", "data.autoPull", "data.hooks", "data.cache", "data.check", "data.diff.fetch",
     "data.encoding",
 )  # fmt: skip
-SIZES = ("data.cacheSize", "data.memory", "data.bandwidth", "data.maxBlobSize")
+SIZES = ("data.cacheSize", "data.memory", "data.bandwidth", "data.maxBlobSize", "data.preview.maxSize")
 NUMBERS = {
     "data.grace": 1,
     "data.leaseTime": 0,
     "data.policy.deletedVersions": 0,
     "data.policy.deletedShare": 0,
+    "data.preview.samples": 0,
+    "data.preview.seconds": 0,
 }
 """The smallest that each may be."""
 _WEEK = 7 * 86400
