@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from git_datamanager.ops.check_push import PushedRef
 
 _AS_A_FAULT = 128
+_OFFERED = 5
+"""Datasets that are named after a merge."""
 _MERGE_AS_TEXT = 2  # the driver's shell function then calls git merge-file
 
 
@@ -239,9 +241,13 @@ def _merge_driver(args: list[str]) -> int:
         hook_talk.say("error: git data merge-driver is called by Git: %O %A %B %L %P")
         return EXIT_USAGE
     name = args[4] if len(args) > 4 else "manifest.json"
-    clashes = merge_driver(Path(args[0]), Path(args[1]), Path(args[2]), name)
+    clashes, stacked = merge_driver(Path(args[0]), Path(args[1]), Path(args[2]), name)
     for clash in clashes:
         hook_talk.say(f"conflict: {clash}")
+    for dataset in stacked[:_OFFERED]:
+        hook_talk.say(f"{dataset}: both sides made a new version; both are kept, one above the other")
+    if stacked:
+        hook_talk.hint(["git data resolve --merge-rows   # makes one version with the rows of both"])
     if clashes:
         hook_talk.hint(["git data resolve --ours   # or --theirs: decides all of them"])
     return 1 if clashes else 0

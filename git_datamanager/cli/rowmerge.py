@@ -13,7 +13,8 @@ from git_datamanager.tables.values import shown
 
 if TYPE_CHECKING:
     from git_datamanager.manager import DataManager
-    from git_datamanager.ops.rowmerging import Heads, Merged
+    from git_datamanager.model.heads import Heads
+    from git_datamanager.ops.rowmerging import Merged
     from git_datamanager.tables.merged import Clash
 
 _LISTED = 20

@@ -9,6 +9,7 @@ from git_datamanager.errors import Conflict, DataError, ManifestError
 from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
 from git_datamanager.model import strictjson
+from git_datamanager.model.heads import stacked
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.model.merge import Clash, merge
 
@@ -16,7 +17,14 @@ _MARKERS = {"ours": b"<" * 7, "base": b"|" * 7}
 _END = b">" * 7
 
 
-def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> tuple[Clash, ...]:
+class Driven(NamedTuple):
+    """What the merge driver could not decide, and which files have new versions of both sides now."""
+
+    clashes: tuple[Clash, ...]
+    stacked: tuple[str, ...]
+
+
+def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> Driven:
     """Unite two manifests in the file of `ours`, as Git asks a merge driver to.
 
     With clashes the file is a valid manifest too: all versions of both sides, and `ours` where a person
@@ -28,7 +36,10 @@ def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> tuple[Clash
     )
     merged = merge(old, mine, other)
     fsio.write_durably(ours, model.dumps(merged.manifest))
-    return merged.clashes
+    files = (d for d in merged.manifest if d.kind is model.Kind.FILE and d.state is None)
+    before = {d.name for side in (mine, other) for d in side if stacked(d) is not None}
+    new = (d.name for d in files if d.name not in before and stacked(d) is not None)
+    return Driven(merged.clashes, tuple(new))
 
 
 def _bounded(path: Path) -> bytes:

@@ -1,13 +1,14 @@
 """`git data resolve --merge-rows`: one version with the rows of two: docs/design/rowmerge.md."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import FILE_NAME, Dataset, Kind, Manifest, Version, loads
+from git_datamanager.model.heads import Heads, heads, stacked
+from git_datamanager.model.manifest import FILE_NAME, Dataset, Kind, Manifest, loads
 from git_datamanager.model.names import pasteable
 from git_datamanager.ops import reading, select
 from git_datamanager.ops.add import Added, take_in
@@ -15,14 +16,6 @@ from git_datamanager.ops.reading import MayFetch
 from git_datamanager.tables import kinds
 from git_datamanager.tables.merged import RowMerge
 from git_datamanager.tables.rowmerge import Take
-
-
-class Heads(NamedTuple):
-    """Two versions that nobody has united yet, and the nearest one that both descend from."""
-
-    base: Version | None
-    ours: Version
-    theirs: Version
 
 
 class Merged(NamedTuple):
@@ -35,48 +28,11 @@ class Merged(NamedTuple):
     """The new version; None where clashes are left."""
 
 
-def heads(dataset: Dataset, own: Collection[str] = ()) -> Heads | None:
-    """The two lowest live versions that no other one descends from; None where there is but one.
-
-    `own`: ids of the entries that this side had before the merge.
-    """
-    live = [v for v in dataset.versions if v.state.is_live]
-    below = {parent for version in live for parent in _parents(version)}
-    open_ends = sorted((v for v in live if v.id not in below), key=lambda v: (v.number, v.id))[:2]
-    if len(open_ends) < 2:
-        return None
-    ours, theirs = open_ends
-    if own and ours.id not in own and theirs.id in own:
-        ours, theirs = theirs, ours
-    return Heads(_ancestor(dataset, ours, theirs), ours, theirs)
-
-
-def _parents(version: Version) -> list[str]:
-    merges = version.extra.get("merges")
-    more = [one for one in merges if isinstance(one, str)] if isinstance(merges, list) else []
-    return [*([version.parent] if version.parent else []), *more]
-
-
-def _ancestor(dataset: Dataset, one: Version, other: Version) -> Version | None:
-    mine = {version.id for version in _line(dataset, one)}
-    return next((v for v in _line(dataset, other) if v.id in mine and v.state.is_live), None)
-
-
-def _line(dataset: Dataset, version: Version) -> Iterator[Version]:
-    """A version and all that it descends from, the nearest first."""
-    waiting, seen = [version], set[str]()
-    while waiting:
-        one = waiting.pop(0)
-        if one.id not in seen:
-            seen.add(one.id)
-            yield one
-            waiting += [v for name in _parents(one) if (v := dataset.by_id(name)) is not None]
-
-
 def merge_rows(
     manager: DataManager, names: Sequence[str], take: Take | None, may_fetch: MayFetch
 ) -> list[Merged]:
-    """Unite the two open ends of each dataset, of all that have two where none is named.
+    """Unite the two open ends of each dataset that is named; without names of all whose two newest versions
+    are such.
 
     Raises NotFound where a named one has nothing to merge, NotHere, DirtyFile, Conflict, DataError where a
     dataset cannot be merged by rows.
@@ -85,7 +41,7 @@ def merge_rows(
     chosen = [w.dataset for w in select.select(manager, manifest, names)] if names else list(manifest)
     done = []
     for dataset in chosen:
-        found = heads(dataset, own)
+        found = heads(dataset, own) if names else stacked(dataset, own)
         if found is None:
             if names:
                 raise NotFound(

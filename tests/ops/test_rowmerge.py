@@ -43,7 +43,9 @@ def branches(ana: Clone, theirs: str, ours: str) -> None:
     ana.data("pull", "a.sqlite")
     database(ana.path / "a.sqlite", ours)
     commit(ana, "ours")
-    ana.git("merge", "-q", "--no-edit", "theirs")
+    merged = ana.git("merge", "-q", "--no-edit", "theirs")
+    assert "a.sqlite: both sides made a new version" in merged.err
+    assert "git data resolve --merge-rows" in merged.err
 
 
 def test_rows_of_both_sides_become_one_version(ana: Clone) -> None:
@@ -135,3 +137,13 @@ def test_a_name_that_has_one_newest_version(ana: Clone) -> None:
     done = ana.data("resolve", "--merge-rows", "a.sqlite", code=3)
     assert "one newest version" in done.err
     assert "go with --merge-rows" in ana.data("resolve", "a.sqlite", code=129).err
+
+
+def test_once_somebody_went_on_with_one_side_only_a_name_merges_the_other(ana: Clone) -> None:
+    branches(ana, "UPDATE t SET w = 'theirs' WHERE id = 1", "UPDATE t SET v = 'ours' WHERE id = 1")
+    ana.data("pull", "a.sqlite")
+    database(ana.path / "a.sqlite", "INSERT INTO t VALUES (3, 'more', 'more')")
+    commit(ana, "on")
+    assert "no rows to merge" in ana.data("resolve", "--merge-rows").out
+    ana.data("resolve", "--merge-rows", "a.sqlite")
+    assert rows(ana.path / "a.sqlite") == [(1, "ours", "theirs"), (2, "a", "b"), (3, "more", "more")]
