@@ -95,6 +95,44 @@ def test_json_lines(tmp_path_factory: pytest.TempPathFactory, before: dict, afte
     assert table.changed == sum(old[k] != new[k] for k in old.keys() & new.keys())
 
 
+numbers = st.one_of(st.none(), st.floats(), st.sampled_from([0.0, -0.0, 1.0]))
+parquet_rows = st.dictionaries(
+    st.integers(0, 9),
+    st.tuples(numbers, texts, st.lists(st.integers(0, 2), max_size=2) | st.none()),
+    max_size=6,
+)
+
+
+@given(before=parquet_rows, after=parquet_rows, is_keyed=st.booleans())
+def test_parquet(tmp_path_factory: pytest.TempPathFactory, before: dict, after: dict, is_keyed: bool) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    folder = tmp_path_factory.mktemp("parquet")
+    kinds = [
+        ("id", pa.int64()),
+        ("x", pa.float64()),
+        ("t", pa.string()),
+        ("l", pa.list_(pa.int64())),
+    ]
+    sides = []
+    for name, rows in (("old", before), ("new", after)):
+        lines = [(key, *cells) for key, cells in rows.items()]
+        columns = list(zip(*lines, strict=True)) or [()] * 4
+        table = pa.table({n: pa.array(c, k) for (n, k), c in zip(kinds, columns, strict=True)})
+        parquet.write_table(table, folder / name)
+        sides.append([(*line[:3], line[3] if line[3] is None else str(line[3])) for line in lines])
+    found = compare(folder / "old", folder / "new", "a.parquet", BY_ID if is_keyed else ALL)
+    if found.is_same_bytes:
+        return
+    table = only(found)
+    if is_keyed:
+        assert (table.added, table.removed, table.changed) == keyed_counts(*sides, [0])
+    else:
+        assert (table.added, table.removed) == multiset_counts(*sides)
+    assert applied(table, sides[0]) == counted(sides[1])
+
+
 def test_parquet_by_a_key(tmp_path: Path) -> None:
     columns = (
         "range AS id, range::VARCHAR AS t, [range, 1] AS l, {'a': range} AS s, range::DECIMAL(9,2) AS d,"
