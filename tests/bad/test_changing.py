@@ -40,13 +40,12 @@ def while_reading(scene: Scene, name: str, act: Callable[[Path], None], *words: 
 
 def _offset(path: Path, top: int) -> int:
     """How far `top`, or a process below it, has read this file."""
-    for link in (link for pid in _family(top) for link in Path(f"/proc/{pid}/fd").glob("*")):
-        try:
-            if link.readlink() == path:
-                info = (link.parent.parent / "fdinfo" / link.name).read_text()
-                return int(info.splitlines()[0].split()[1])
-        except OSError:
-            continue
+    for pid in _family(top):
+        with suppress(OSError):  # it ended since
+            for link in Path(f"/proc/{pid}/fd").glob("*"):
+                if link.readlink() == path:
+                    info = (link.parent.parent / "fdinfo" / link.name).read_text()
+                    return int(info.splitlines()[0].split()[1])
     return 0
 
 
