@@ -32,10 +32,10 @@ def revisions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(params=["folders", pytest.param("s3", marks=pytest.mark.slow)])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose stores are folders, or two prefixes of a bucket on an S3 server. What is typed is run
-    as somebody types it, from Git's dispatch on."""
-    monkeypatch.setenv(forkserver.REAL, "1")
+    """A world whose stores are folders, or two prefixes of a bucket on an S3 server. With folders
+    what is typed is run as somebody types it, from Git's dispatch on."""
     if request.param == "folders":
+        monkeypatch.setenv(forkserver.REAL, "1")
         return new_world(tmp_path / "world")
     endpoint = request.getfixturevalue("s3_endpoint")
     bucket = request.getfixturevalue("s3_bucket")

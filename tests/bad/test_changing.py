@@ -18,6 +18,8 @@ from tests.world import Done
 pytestmark = pytest.mark.slow
 
 SIZE = 4 << 20
+BLOCK = 1 << 20
+"""What is read at a time."""
 
 
 def while_reading(scene: Scene, name: str, act: Callable[[Path], None], *words: str) -> Done:
@@ -31,7 +33,7 @@ def while_reading(scene: Scene, name: str, act: Callable[[Path], None], *words: 
             "-e", "inject=read:delay_enter=1500000:when=3")  # fmt: skip
     running = start(scene.ana, *words, prefix=slow)
     until = time.monotonic() + 30
-    while not _offset(path, running.process.pid) > 0:
+    while _offset(path, running.process.pid) < BLOCK:  # not the look at its first bytes
         assert running.process.poll() is None, running.end().text
         assert time.monotonic() < until
     act(path)
