@@ -22,18 +22,19 @@ BLOCK = 1 << 20
 """What is read at a time."""
 
 
-def while_reading(scene: Scene, name: str, act: Callable[[Path], None], *words: str) -> Done:
-    """Run a command whose third read of the file takes a while, and act in that moment.
-
-    The event is the file offset in /proc: `act` runs once the reader has taken the first block.
+def while_reading(
+    scene: Scene, name: str, act: Callable[[Path], None], *words: str, slow_read: int = 5, past: int = BLOCK
+) -> Done:
+    """Run a command of which one read of the file (the fifth: after two looks at its first bytes and two
+    blocks) takes a while, and act in that moment: the file offset in /proc is `past` so many bytes then.
     """
     needs_strace()
     path = scene.ana.path / name
     slow = ("strace", "-f", "-qq", "-o", "/dev/null", "-P", str(path), "-e", "trace=read",
-            "-e", "inject=read:delay_enter=1500000:when=3")  # fmt: skip
+            "-e", f"inject=read:delay_enter=1500000:when={slow_read}")  # fmt: skip
     running = start(scene.ana, *words, prefix=slow)
     until = time.monotonic() + 30
-    while _offset(path, running.process.pid) < BLOCK:  # not the look at its first bytes
+    while _offset(path, running.process.pid) < past:
         assert running.process.poll() is None, running.end().text
         assert time.monotonic() < until
     act(path)
@@ -110,7 +111,7 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_uploaded(scene: Scene):
     oid = scene.add("big.bin", os.urandom(SIZE), upload=False, push=False)
     for path in (scene.ana.path / ".git/data/cache").glob("??/*"):
         path.unlink()
-    done = while_reading(scene, "big.bin", overwrite, "upload")
+    done = while_reading(scene, "big.bin", overwrite, "upload", slow_read=3, past=1)
     refused(done, 5, "big.bin", run="git data add big.bin")
     assert not scene.object("staging", oid).exists()
 
