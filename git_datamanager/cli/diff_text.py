@@ -6,17 +6,16 @@ Every name and cell goes through `clean`, every line has a bound on its width.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from git_datamanager.cli.ledger import size
 from git_datamanager.cli.safe import clean
 from git_datamanager.model.names import pasteable
 from git_datamanager.ops.differences import DatasetDiff, FolderDiff, MemberChange
+from git_datamanager.pages.measure import size
 from git_datamanager.tables.result import CellChange, RowChange, SourceDiff, TableDiff
-from git_datamanager.tables.schema import Change, Column, ColumnChange, ThingChange
+from git_datamanager.tables.schema import Change, Column, ColumnChange, ThingChange, either
 from git_datamanager.tables.values import Cell, shown
 
 Ink = Callable[[str, str], str]
 """Colours a text by a slot: added, removed, changed, dim."""
-MARKS = {Change.ADDED: "+", Change.REMOVED: "−", Change.CHANGED: "~", Change.SAME: " "}
 _WIDEST = 60
 """Characters of a cell."""
 _CELLS = 12
@@ -180,13 +179,11 @@ def _rows(count: int) -> str:
 def _column(change: ColumnChange, ink: Ink) -> str:
     filled = f", {number(change.filled)} filled" if change.filled is not None else ""
     was = f"{_name(change.before.name)} → " if change.before and change.before.name != change.name else ""
-    text = f"{MARKS[change.change]} column {was}{_name(change.name)}"
+    text = f"{change.change.sign} column {was}{_name(change.name)}"
     if change.before is not None and change.after is not None:
         text += f": {_declared(change.before)} → {_declared(change.after)}"
     else:
-        column = change.after or change.before
-        assert column is not None  # noqa: S101 -- one side has it
-        text += f" {_declared(column)}{filled}"
+        text += f" {_declared(either(change.before, change.after))}{filled}"
     return ink(text, change.change.value)
 
 
@@ -197,7 +194,7 @@ def _declared(column: Column) -> str:
 
 
 def _thing(thing: ThingChange, ink: Ink, indent: str) -> Iterator[str]:
-    text = f"{MARKS[thing.change]} {thing.kind} {_name(thing.name)}"
+    text = f"{thing.change.sign} {thing.kind} {_name(thing.name)}"
     if thing.kind == "setting":
         text += f": {thing.before} → {thing.after}"
     yield indent + ink(clean(text), thing.change.value)
@@ -208,7 +205,7 @@ def _thing(thing: ThingChange, ink: Ink, indent: str) -> Iterator[str]:
 
 def _row(table: TableDiff, row: RowChange, ink: Ink) -> str:
     key = ", ".join(cell(one) for one in table.key_of(row)[:_CELLS])
-    before = f"{MARKS[row.change]} " + (f"{key}: " if key else "")
+    before = f"{row.change.sign} " + (f"{key}: " if key else "")
     if row.change is Change.CHANGED:
         return before + _bounded([_changed(one, ink) for one in table.cells(row)])
     names, cells = (
@@ -280,7 +277,7 @@ def _member(member: MemberChange, source: SourceDiff | None, ink: Ink) -> str:
     sizes = " → ".join(
         dict.fromkeys(size(count) for count in (member.before, member.after) if count is not None)
     )
-    words = [ink(f"{MARKS[member.change]} {was}{clean(member.path)}", member.change.value), sizes]
+    words = [ink(f"{member.change.sign} {was}{clean(member.path)}", member.change.value), sizes]
     if member.was is not None:
         words.append("moved")
     if source is not None:

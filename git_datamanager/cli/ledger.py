@@ -6,7 +6,7 @@ Pure: it is told what happened and when, and never looks at a clock.
 from collections import deque
 
 from git_datamanager.events import Event, Kind
-from git_datamanager.pages.measure import size as size  # noqa: PLC0414 -- everybody has it from here
+from git_datamanager.pages.measure import size
 
 WINDOW = 10.0
 """Seconds over which the rate is taken: what a transfer does now, not what it did at its beginning."""

@@ -14,10 +14,10 @@ from typing import Any
 import click
 
 from git_datamanager.cli.ledger import Ledger
-from git_datamanager.cli.ledger import size as size  # noqa: PLC0414 -- everybody prints by this module
-from git_datamanager.cli.safe import clean as clean  # noqa: PLC0414 -- the same
+from git_datamanager.cli.safe import clean as clean  # noqa: PLC0414 -- everybody prints by this module
 from git_datamanager.errors import DataError, Forbidden, SeveralFailed, Unreachable
 from git_datamanager.events import Event, Kind, Progress
+from git_datamanager.pages.measure import size as size  # noqa: PLC0414 -- the same
 
 
 @dataclass

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from git_datamanager.cli.ledger import size
 from git_datamanager.cli.safe import clean
 from git_datamanager.errors import EXIT_USAGE, DataError
 from git_datamanager.model.manifest import Dataset, Manifest, Version, loads, plain_version
 from git_datamanager.model.names import pasteable
+from git_datamanager.pages.measure import size
 
 if TYPE_CHECKING:
     from git_datamanager.ops.diff_history import Told

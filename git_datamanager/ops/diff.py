@@ -16,7 +16,7 @@ from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.ops.reading import MayFetch
 from git_datamanager.tables.compare import SAMPLES, Wish
 from git_datamanager.tables.result import TableDiff
-from git_datamanager.tables.schema import folded
+from git_datamanager.tables.schema import either, folded
 from git_datamanager.tables.source import compare as compare_files
 
 
@@ -137,8 +137,7 @@ def _differ(before: Standing | None, after: Standing | None) -> bool:
 
 def _outline(before: Standing | None, after: Standing | None) -> DatasetDiff:
     """What can be said without a byte of theirs."""
-    one = after or before
-    assert one is not None  # noqa: S101 -- a pair has a side
+    one = either(before, after)
     was = before.dataset.name if before is not None else one.dataset.name
     return DatasetDiff(
         name=one.dataset.name,
@@ -215,8 +214,7 @@ class _Comparison:
             return replace(outline, problem=str(error), failure=error)
 
     def _inside(self, outline: DatasetDiff, before: Standing | None, after: Standing | None) -> DatasetDiff:
-        one = after or before
-        assert one is not None  # noqa: S101 -- a pair has a side
+        one = either(before, after)
         wish = self._asked.wish(one.dataset)
         if outline.kind is Kind.TREE:
             from git_datamanager.ops.diff_folders import compare_folders

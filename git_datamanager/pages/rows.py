@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from git_datamanager.pages import measure, words
+from git_datamanager.pages import measure
 from git_datamanager.pages.cells import cell, cell_change, is_number
 from git_datamanager.pages.markup import Html, join, tag
 from git_datamanager.tables.result import RowChange, TableDiff
@@ -132,7 +132,7 @@ def sign(change: Change) -> Html:
     """+, −, ~, with its word for those who do not see it."""
     return join(
         [
-            tag("span", words.SIGNS[change], aria_hidden="true"),
+            tag("span", change.sign, aria_hidden="true"),
             tag("span", str(change), class_="aside"),
         ]
     )

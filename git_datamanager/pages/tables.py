@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from git_datamanager.pages import measure, words
+from git_datamanager.pages import measure
 from git_datamanager.pages.budget import Budget
 from git_datamanager.pages.markup import Html, join, tag
 from git_datamanager.pages.rows import rows_table, sign
@@ -46,7 +46,7 @@ def counts(added: int, removed: int, changed: int) -> Html:
     parts = [
         tag(
             "span",
-            f"{words.SIGNS[change]}{measure.number(count)}",
+            f"{change.sign}{measure.number(count)}",
             class_=str(change),
             title=f"{count} {change}",
         )

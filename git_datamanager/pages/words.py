@@ -8,7 +8,6 @@ from git_datamanager.pages.measure import counted, number, size
 from git_datamanager.tables.result import SourceDiff
 from git_datamanager.tables.schema import Change
 
-SIGNS = {Change.ADDED: "+", Change.REMOVED: "−", Change.CHANGED: "~", Change.SAME: "="}
 SAME_DATA = "bytes changed, data same"
 
 
@@ -62,7 +61,7 @@ def _schema(found: Sequence[SourceDiff]) -> Iterator[str]:
         tally[item] = tally.get(item, 0) + 1
     for (word, change), count in tally.items():
         plural = f"{word}es" if word.endswith("x") else f"{word}s"
-        yield f"{SIGNS[change]}{counted(count, word, plural)}".replace(" ", "\u00a0")
+        yield f"{change.sign}{counted(count, word, plural)}".replace(" ", "\u00a0")
 
 
 def outcome(diff: DatasetDiff) -> str:

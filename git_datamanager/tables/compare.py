@@ -17,6 +17,7 @@ from git_datamanager.tables.schema import (
     ThingChange,
     column_changes,
     definition_changes,
+    either,
     folded,
     paired,
     thing_changes,
@@ -101,8 +102,7 @@ def _listed(pairs: Sequence[Twins]) -> str:
 def _table(engine: Engine, pair: Twins, wish: Wish, misfit: str | None) -> TableDiff:
     before, after = pair
     columns = tuple(column_changes(before, after)) if before and after else ()
-    one = after or before
-    assert one is not None  # noqa: S101 -- a name comes from one of them
+    one = either(before, after)
     was = before.name if before and after and before.name != after.name else None
     both = Change.CHANGED if columns or was else Change.SAME
     change = Change.ADDED if before is None else Change.REMOVED if after is None else both
@@ -130,8 +130,7 @@ def _rows(engine: Engine, pair: Twins, wish: Wish, outline: TableDiff) -> TableD
         return Comparison(engine, (before, after), (relations[0], relations[1]), keys, wish.rows).diff(
             outline
         )
-    side, table = (Side.AFTER, after) if before is None else (Side.BEFORE, before)
-    assert table is not None  # noqa: S101 -- one side has it
+    side, table = Side.AFTER if before is None else Side.BEFORE, either(before, after)
     number, key = count(engine, relations[side]), wish.key_of(table)
     rows = one_sided(engine, relations[side], table, key, wish.rows)
     return _alone(outline, side, table, number, key, rows)
@@ -145,8 +144,7 @@ def _wide_rows(engine: Engine, pair: Twins, wish: Wish, outline: TableDiff) -> T
     if before is not None and after is not None:
         sides = (str(relations[0]), str(relations[1]))
         return WideComparison(engine, (before, after), sides, wish.key_of(before), wish.rows).diff(outline)
-    side, table = (Side.AFTER, after) if before is None else (Side.BEFORE, before)
-    assert table is not None  # noqa: S101 -- one side has it
+    side, table = Side.AFTER if before is None else Side.BEFORE, either(before, after)
     relation = str(relations[side])
     rows = first_rows(engine, relation, wish.rows)
     return _alone(outline, side, table, count(engine, relation), wish.key_of(table), rows)

@@ -213,6 +213,8 @@ class _Merge:
         assert sides.ours is not None and sides.here is not None and sides.there is not None  # noqa: S101
         if any(diff.note for diff in (sides.here, sides.there)):
             return ()
+        if sides.base is not None and sides.here.key != sides.there.key:
+            return ()
         names = sides.there.key if sides.base is not None else self._wish.key_of(sides.ours)
         if sides.base is None and not sqlite.SqliteEngine(self._database).is_unique(sides.ours, names):
             return ()

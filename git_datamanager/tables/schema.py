@@ -65,6 +65,23 @@ class Change(StrEnum):
     CHANGED = "changed"
     SAME = "same"
 
+    @property
+    def sign(self) -> str:
+        """As people write it before a row."""
+        return {"added": "+", "removed": "−", "changed": "~", "same": "="}[self.value]
+
+
+T = TypeVar("T")
+
+
+def either(before: T | None, after: T | None) -> T:
+    """The newer of two sides of which at least one is there. Raises ValueError where none is."""
+    if after is not None:
+        return after
+    if before is None:
+        raise ValueError("neither side is there")
+    return before
+
 
 class ColumnChange(NamedTuple):
     """A column that only one side has, or that is declared in another way."""
@@ -77,9 +94,7 @@ class ColumnChange(NamedTuple):
 
     @property
     def name(self) -> str:
-        column = self.after or self.before
-        assert column is not None  # noqa: S101 -- one side has it
-        return column.name
+        return either(self.before, self.after).name
 
 
 class ThingChange(NamedTuple):
@@ -175,7 +190,6 @@ def thing_changes(before: Iterable[Thing], after: Iterable[Thing]) -> list[Thing
             change = Change.CHANGED
         else:
             continue
-        one = now or was
-        assert one is not None  # noqa: S101 -- a key comes from one of them
+        one = either(was, now)
         found.append(ThingChange(change, one.kind, one.name, was and was.text, now and now.text))
     return found
