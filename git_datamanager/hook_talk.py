@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from git_datamanager.events import Event, Kind
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.check_commit import Finding
+    from git_datamanager.ops.findings import Finding
     from git_datamanager.ops.follow import Followed
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from git_datamanager.content.snapshot import COMPANIONS
 from git_datamanager.errors import (
@@ -22,6 +21,7 @@ from git_datamanager.errors import (
 from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
 from git_datamanager.model.manifest import Dataset, Kind, Manifest
+from git_datamanager.ops.findings import Blob, Commit, Finding, refusal
 from git_datamanager.ops.not_added import not_added
 
 _EXAMPLES = (".example", ".sample", ".template", ".dist")
@@ -29,40 +29,6 @@ _SECRET = re.compile(
     rb"(?m)^[ \t]*(?:export[ \t]+)?((?:R2|AWS)_(?:SECRET_ACCESS_KEY|SESSION_TOKEN))"
     rb"[ \t]*=[ \t]*['\"]?[^\s'\"#]"
 )
-
-
-class Finding(NamedTuple):
-    """One thing to tell. What refuses stops the commit or push; the rest is a warning."""
-
-    refuses: bool
-    text: str
-    hints: tuple[str, ...] = ()
-    exit_code: int = 1
-
-
-def refusal(error: DataError) -> Finding:
-    return Finding(refuses=True, text=str(error), hints=error.hints, exit_code=error.exit_code)
-
-
-class Blob(NamedTuple):
-    """A file as the commit will hold it, where that differs from all parents."""
-
-    path: str
-    oid: str
-
-
-class Commit(NamedTuple):
-    """What the index holds beyond the parents of the commit to be."""
-
-    manifest: Manifest | None
-    """None where it cannot be read."""
-    parents: tuple[Manifest, ...]
-    blobs: tuple[Blob, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def changes_manifest(self) -> bool:
-        return any(blob.path == model.FILE_NAME for blob in self.blobs)
 
 
 def read_commit(manager: DataManager) -> Commit:

@@ -13,7 +13,8 @@ from git_datamanager.errors import DataError, ManifestError, SeveralFailed
 from git_datamanager.manager import DataManager
 from git_datamanager.model import manifest as model
 from git_datamanager.model.manifest import DatasetState, Manifest, State
-from git_datamanager.ops.check_commit import Finding, cannot_ask, names_of, refusal
+from git_datamanager.ops.check_commit import cannot_ask, names_of
+from git_datamanager.ops.findings import Finding, refusal
 from git_datamanager.ops.upload import Entry, absent, upload
 
 _CHUNK = 50

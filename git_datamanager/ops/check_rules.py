@@ -6,8 +6,8 @@ from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Kind
 from git_datamanager.model.names import pasteable
-from git_datamanager.ops.check_commit import Commit, Finding
 from git_datamanager.ops.checks import CheckResult, Outcome, run_checks
+from git_datamanager.ops.findings import Commit, Finding
 from git_datamanager.ops.rulebook import of_dataset, rules_of
 
 _EVERYTHING = "git -c data.check=manual commit   # commits all the same"

@@ -3,9 +3,8 @@
 import os
 import shlex
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -36,6 +35,7 @@ from git_datamanager.model.records import Receipt
 from git_datamanager.objects import ObjectStore, Verified
 from git_datamanager.ops import beside, treepublish
 from git_datamanager.ops.bases import Bases
+from git_datamanager.ops.crossing import Crossing
 from git_datamanager.ops.parallel import planned
 from git_datamanager.storage.base import ABSENT, ANYTHING, Advance, Presentation
 from git_datamanager.workspace.journal import utc_now
@@ -49,16 +49,8 @@ class Live(NamedTuple):
     """Beside the plain bytes: form → size."""
 
 
-@dataclass(frozen=True)
-class Promotion:
-    """What the entries of one run share."""
-
-    manager: DataManager
-    staging: ObjectStore
-    production: ObjectStore
-    check: Callable[[], None]
-    """Raises Conflict once this run lost its lease; asked before bytes are written."""
-    single_writer: bool
+class Promotion(Crossing):
+    """One run's entries, brought one by one."""
 
     def go_live(self, dataset: Dataset, version: Version, origin: str | None) -> Live:
         """One entry: its bytes in production, checked, with a receipt. Safe to repeat at any point."""
@@ -138,16 +130,6 @@ class Promotion:
                 object_key(version.oid), body, version.size, sha256=version.oid.hex,
                 presentation=_shown(dataset), advance=self._pass(dataset, version),
             )  # fmt: skip
-
-    def take_over(self, key: str, etag: str, target: str) -> None:
-        """Take an object over from staging that nothing rests on: an encoded form, an index."""
-        copied = self.production.adapter.copy_object(self.staging.adapter, key, target, source_etag=etag)
-        if copied is not None:
-            return
-        found = self.staging.adapter.stat_object(key)
-        if found is not None and found.etag == etag:
-            with self.staging.adapter.read_object(key, etag=etag) as body:
-                self.production.adapter.write_object(target, body, found.size)
 
     def _bring(self, dataset: Dataset, version: Version, source: ObjectStore, good: Verified) -> Verified:
         self.check()

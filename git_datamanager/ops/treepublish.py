@@ -7,7 +7,7 @@ What staging's list says only tells where to look; the list of production is mad
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from git_datamanager import encoded
 from git_datamanager.content import pack
@@ -27,12 +27,10 @@ from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import STREAMED, ObjectStore, Verified
 from git_datamanager.ops import treeform, treelisting, treepacks, treeplan
+from git_datamanager.ops.crossing import Crossing
 from git_datamanager.ops.parallel import planned
 from git_datamanager.ops.treepacks import Stored
 from git_datamanager.storage.base import Presentation
-
-if TYPE_CHECKING:
-    from git_datamanager.ops.promote import Promotion
 
 _BAD = (ObjectMissing, Corrupt, PreconditionFailed)
 _ROLES = ("production", "staging")
@@ -47,10 +45,10 @@ class Folder(NamedTuple):
     """Of the listing: form → bytes."""
 
 
-def bring(promotion: "Promotion", dataset: Dataset, version: Version) -> Folder:
+def bring(crossing: Crossing, dataset: Dataset, version: Version) -> Folder:
     """All of a version in production, checked; safe to repeat at any point. Raises ObjectMissing and Corrupt
     naming what is missing or wrong: the entry stays pending then."""
-    return _Bringer(promotion, dataset, version).bring()
+    return _Bringer(crossing, dataset, version).bring()
 
 
 def _members(index: pack.Index) -> list[bytes]:
@@ -63,14 +61,14 @@ def forms(production: ObjectStore, version: Version) -> dict[str, int]:
 
 
 class _Bringer:
-    def __init__(self, promotion: "Promotion", dataset: Dataset, version: Version) -> None:
-        self._promotion = promotion
-        self._manager = promotion.manager
-        self._staging = promotion.staging
-        self._production = promotion.production
+    def __init__(self, crossing: Crossing, dataset: Dataset, version: Version) -> None:
+        self._crossing = crossing
+        self._manager = crossing.manager
+        self._staging = crossing.staging
+        self._production = crossing.production
         self._dataset = dataset
         self._version = version
-        self._advance = planned(promotion.manager.progress, dataset.name, version.size)
+        self._advance = planned(crossing.manager.progress, dataset.name, version.size)
         self._trouble: DataError | None = None
 
     def bring(self) -> Folder:
@@ -78,7 +76,7 @@ class _Bringer:
         self._bring_members([m for m in listing if m.size >= pack.SMALL])
         small = {m.digest: m for m in listing if m.digest != EMPTY and m.size < pack.SMALL}
         named = self._bring_packs(small)
-        self._promotion.check()
+        self._crossing.check()
         treepacks.write_list(self._production, self._version.oid, named)
         checked = self._leave_listing(listing)
         location = self._manager.remotes.remote("production").url
@@ -124,7 +122,7 @@ class _Bringer:
             production.verify(oid, size, advance=self._advance)
         except (ObjectMissing, Corrupt):
             source, good = self._staged(oid, size)
-            self._promotion.check()
+            self._crossing.check()
             shown = Presentation(filename=PurePosixPath(member.path).name)
             production.copy_from(source, oid, size, good, presentation=shown, advance=self._advance)
             production.verify(oid, size)
@@ -228,7 +226,7 @@ class _Bringer:
             pack.verify(body, bytes.fromhex(found.oid.hex), index)
         if found.role != "production" or found.is_trash:
             good = Verified(found.form.key, found.form.etag, STREAMED, 0)
-            self._promotion.check()
+            self._crossing.check()
             self._production.copy_from(store, found.oid, found.size, good, key=key, advance=self._advance)
             self._production.verify(found.oid, found.size, key=key)
         return index
@@ -240,7 +238,7 @@ class _Bringer:
                 return None
             pack.verify(file, bytes.fromhex(found.oid.hex), index)
             file.seek(0)
-            self._promotion.check()
+            self._crossing.check()
             self._production.adapter.write_object(
                 pack_key(found.oid), file, found.size, sha256=found.oid.hex, advance=self._advance
             )
@@ -264,7 +262,7 @@ class _Bringer:
             try:
                 return production.verify(oid, size, key=key)
             except (ObjectMissing, Corrupt):
-                self._promotion.check()
+                self._crossing.check()
                 production.adapter.write_object(key, file, size, sha256=oid.hex)
         return production.verify(oid, size, key=key)
 
@@ -283,7 +281,7 @@ class _Bringer:
             try:
                 with self._manager.cache.new_file() as path, path.open("w+b") as file:
                     treelisting.read_form(self._manager, self._staging, one, oid, file, _ROLES)
-                self._promotion.take_over(one.key, one.etag, encoded_key(oid, one.encoding))
+                self._crossing.take_over(one.key, one.etag, encoded_key(oid, one.encoding))
             except _BAD:
                 continue
             return {str(one.encoding): one.size}
