@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from git_datamanager.errors import Corrupt
 from git_datamanager.tables import csvs, jsonlines, kinds, separated
+from git_datamanager.tables.deadline import interruptible
 from git_datamanager.tables.dialect import DuckDialect
 from git_datamanager.tables.engine import ROWS, NotInstalled, Side, Unreadable
 from git_datamanager.tables.result import Row
@@ -88,9 +89,10 @@ def _fetched(database: "DuckDBPyConnection", sql: str, values: Sequence[Cell]) -
         cursor = database.cursor()
         if len(cursor.extract_statements(sql)) != 1:
             raise Unreadable("one statement was expected", "more than one statement")
-        cursor.execute(sql, list(values))
-        while batch := cursor.fetchmany(_BATCH):
-            yield from batch
+        with interruptible(cursor.interrupt):  # it is a connection of its own
+            cursor.execute(sql, list(values))
+            while batch := cursor.fetchmany(_BATCH):
+                yield from batch
     except duckdb.OutOfMemoryException as error:
         raise Unreadable("its rows take more memory than a comparison has", said(error)) from error
     except (duckdb.Error, UnicodeError, RuntimeError) as error:
@@ -128,7 +130,8 @@ def connected(
             "lock_configuration = true",
         ):
             database.execute(f"SET {setting}")
-        yield database
+        with interruptible(database.interrupt):
+            yield database
 
 
 @contextmanager

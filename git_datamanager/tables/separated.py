@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TextIO
 
+from git_datamanager.tables.deadline import check
 from git_datamanager.tables.schema import distinct_names
 
 LINE = 16 << 20
@@ -106,6 +107,7 @@ def make_plain(path: Path, reading: Csv, target: TextIO) -> int:
     Memory grows with the longest row alone. Raises as `shape_of`."""
     widest = 0
     for row in _below_the_names(path, reading):
+        check()
         widest = max(widest, len(row))
         target.write(json.dumps(row, ensure_ascii=False) + "\n")
     return widest

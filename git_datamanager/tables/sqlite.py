@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from git_datamanager.errors import Corrupt, DataError
+from git_datamanager.tables.deadline import interruptible
 from git_datamanager.tables.dialect import SqliteDialect
 from git_datamanager.tables.engine import Side, Unreadable
 from git_datamanager.tables.result import Row
@@ -166,7 +167,7 @@ def opened(before: Path | None, after: Path | None, folder: Path) -> Iterator[Sq
     if before is not None and after is not None and encodings[1] != common:
         copy = folder / "recoded.sqlite"
         recoded, after = _recode(after, copy, common), copy
-    with closing(_connected(common, before, after)) as database:
+    with closing(_connected(common, before, after)) as database, interruptible(database.interrupt):
         yield SqliteEngine(database, recoded)
 
 
