@@ -19,6 +19,8 @@ class Column:
     """As declared, or as the engine calls it; empty where nothing is declared."""
     not_null: bool = False
     default: str | None = None
+    is_trimmed: bool = False
+    """SQLite: its collation may take texts for equal that differ in blanks at their ends (RTRIM)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ class SqliteEngine:
     def _table(self, side: Side, name: str, text: str, *, has_rowid: bool) -> Table:
         rows = self._pragma(side, "table_xinfo", name)
         seen = [row for row in rows if row[_HIDDEN] in (0, _STORED)]
-        columns = [Column(row[1], row[2], bool(row[3]), row[4]) for row in seen]
+        is_trimmed = "RTRIM" in text.upper()  # which column has it nobody says: then any may
+        columns = [Column(row[1], row[2], bool(row[3]), row[4], is_trimmed) for row in seen]
         key = tuple(column for _, column in sorted((row[5], row[1]) for row in seen if row[5]))
         parts = [column for column in columns if column.name in key]
         is_rowid = has_rowid and self._is_rowid(side, name, parts)
