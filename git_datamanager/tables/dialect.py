@@ -38,7 +38,7 @@ class SqliteDialect:
         return f"{before} = {after}{' COLLATE BINARY' if any(column.is_trimmed for column in pair) else ''}"
 
     def common(self, cell: str, pair: Pair, side: int) -> str:  # noqa: ARG002
-        """Of columns with two affinities that of one would convert the cells of both, where they are united."""
+        """Where columns of two affinities are united, that of one would convert the cells of the other."""
         return cell if self._is_plain(pair) else f"+{cell}"
 
     def shown(self, cell: str, column: Column) -> str:  # noqa: ARG002

@@ -92,9 +92,7 @@ def test_rows_without_a_key_as_multisets(
     folder = tmp_path_factory.mktemp("multiset")
     sides = (("old", declared, before + shared), ("new", then, shared + after))
     paths = [
-        database(
-            folder / name, f"CREATE TABLE t (a {one}, b {two})", ("INSERT INTO t VALUES (?, ?)", rows)
-        )
+        database(folder / name, f"CREATE TABLE t (a {one}, b {two})", ("INSERT INTO t VALUES (?, ?)", rows))
         for name, (one, two), rows in sides
     ]
     found = compare(*paths, "a.sqlite", ALL)
