@@ -175,6 +175,6 @@ def counted(base: str, ours: str, theirs: str, columns: Sequence[Column], dialec
     groups = [word for n, c in enumerate(columns) for word in dialect.grouped(f"c{n}", (c, c))]
     cells = ", ".join(f"c{n}" for n in range(len(columns)))
     return (
-        f"SELECT sum(nb), sum(no), sum(nt), {cells} FROM ({' UNION ALL '.join(parts)})"
+        f"SELECT sum(nb) AS nb, sum(no) AS no, sum(nt) AS nt, {cells} FROM ({' UNION ALL '.join(parts)})"
         f" GROUP BY {', '.join(groups)} HAVING sum(nt) <> sum(nb)"
     )

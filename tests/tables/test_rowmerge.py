@@ -171,16 +171,6 @@ def test_a_table_that_only_theirs_changed_in_its_columns(tmp_path: Path) -> None
     assert rows(out, "SELECT name FROM sqlite_schema WHERE type = 'index'") == [("i",)]
 
 
-def test_columns_and_rows_that_both_changed(tmp_path: Path) -> None:
-    ours, theirs = [*BASE, "DELETE FROM t WHERE id = 1"], [*BASE, "ALTER TABLE t ADD COLUMN c"]
-    found, _ = merged(tmp_path, BASE, ours, theirs)
-    assert [(c.table, c.what) for c in found.clashes] == [("t", "table")]
-    _, out = merged(tmp_path, BASE, ours, theirs, Take.THEIRS)
-    assert len(rows(out)) == 3
-    _, out = merged(tmp_path, BASE, ours, theirs, Take.OURS)
-    assert len(rows(out)) == 2
-
-
 def test_tables_that_came_and_went(tmp_path: Path) -> None:
     dropped = [
         *BASE,
@@ -240,12 +230,6 @@ def test_two_sides_without_an_ancestor(tmp_path: Path) -> None:
     )
     assert found.clashes == ()
     assert [row[0] for row in rows(out)] == [1, 2, 3, 7]
-
-
-def test_virtual_tables_are_not_merged(tmp_path: Path) -> None:
-    base = ["CREATE VIRTUAL TABLE f USING fts5(x)"]
-    with pytest.raises(DataError, match="virtual table"):
-        merged(tmp_path, base, base, [*base, "INSERT INTO f VALUES ('x')"])
 
 
 # Files that have one table: merged by DuckDB, written in the order of ours
