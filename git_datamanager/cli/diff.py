@@ -8,6 +8,7 @@ import click
 
 from git_datamanager.cli import asking, options, render
 from git_datamanager.cli.app import HELP, manager
+from git_datamanager.errors import Conflict
 
 if TYPE_CHECKING:
     from git_datamanager.ops.differences import DatasetDiff
@@ -25,6 +26,7 @@ class _WithNames(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- NAME...]"]
 
 
+_PAGE = b"<!doctype html"
 _NAMES = f"{__name__}.names"
 
 
@@ -36,7 +38,8 @@ def _rows(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
 
 
 def _split(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
+    """Columns, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip())) if value else ()
 
 
 @click.command(cls=_WithNames, context_settings=HELP)
@@ -72,6 +75,8 @@ def diff(
     from git_datamanager.ops.diff import diff as verb
     from git_datamanager.tables.compare import SAMPLES
 
+    if html is not None:
+        _refuse_to_replace(html)
     count = 0 if stat else None if rows == "all" else SAMPLES if rows is None else int(rows)
     asked = Asked(
         rows=count, is_capped=rows is None, tables=tables, key=key, where=where,
@@ -106,6 +111,18 @@ def _print(found: "Sequence[DatasetDiff]", *, names_only: bool, rows: int | None
                 continue
             for line in diff_text.lines(one, manner):
                 render.out(line)
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """A page is made anew; anything else under its name is somebody's data. Raises Conflict."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        is_page = file.read(len(_PAGE)).lower() in (_PAGE, b"")
+    if not is_page:
+        raise Conflict(
+            f"{path} exists and is no page: nothing was written", hints=["--html FILE   # another name"]
+        )
 
 
 def _write_page(path: Path, found: "Sequence[DatasetDiff]", title: str) -> None:

@@ -11,7 +11,7 @@ from git_datamanager.model.names import pasteable
 from git_datamanager.ops.differences import DatasetDiff, FolderDiff, MemberChange
 from git_datamanager.pages.measure import size
 from git_datamanager.tables.result import CellChange, RowChange, SourceDiff, TableDiff
-from git_datamanager.tables.schema import Change, Column, ColumnChange, ThingChange, either
+from git_datamanager.tables.schema import Change, Column, ColumnChange, ThingChange, either, folded
 from git_datamanager.tables.values import Cell, shown
 
 Ink = Callable[[str, str], str]
@@ -205,16 +205,16 @@ def _thing(thing: ThingChange, ink: Ink, indent: str) -> Iterator[str]:
 
 def _row(table: TableDiff, row: RowChange, ink: Ink) -> str:
     key = ", ".join(cell(one) for one in table.key_of(row)[:_CELLS])
-    before = f"{row.change.sign} " + (f"{key}: " if key else "")
     if row.change is Change.CHANGED:
-        return before + _bounded([_changed(one, ink) for one in table.cells(row)])
+        return f"{row.change.sign} {key}: " + _bounded([_changed(one, ink) for one in table.cells(row)])
     names, cells = (
         (table.after_columns, row.after) if row.after is not None else (table.before_columns, row.before)
     )
-    keys = set(table.key)
-    rest = [cell(one) for name, one in zip(names, cells or (), strict=True) if name not in keys]
+    keys = set(map(folded, table.key))
+    rest = [cell(one) for name, one in zip(names, cells or (), strict=True) if folded(name) not in keys]
     times = f"  (×{row.times})" if row.times != 1 else ""
-    return ink(f"{before}{_bounded(rest)}{times}", row.change.value)
+    said = ": ".join(filter(None, (key, _bounded(rest))))
+    return ink(f"{row.change.sign} {said}{times}", row.change.value)
 
 
 def _changed(change: CellChange, ink: Ink) -> str:

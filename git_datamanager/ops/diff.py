@@ -8,6 +8,7 @@ from pathlib import Path
 from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind
+from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops import reading
 from git_datamanager.ops.diff_sides import Pair, pairs_of
@@ -82,7 +83,14 @@ def diff(
     Raises NotFound and DataError for arguments that mean nothing. What keeps one dataset from being compared
     stands in its `absent` and `problem`.
     """
-    return compare(manager, pairs_of(manager, words, names), asked=asked, may_fetch=may_fetch)
+    pairs = pairs_of(manager, words, names)
+    return compare(manager, pairs, asked=asked, may_fetch=may_fetch, question=_question(words, names))
+
+
+def _question(words: Sequence[str], names: Sequence[str] | None) -> str:
+    """The arguments as somebody can paste them."""
+    after = [] if names is None else ["--", *map(pasteable, names)]
+    return "".join(f" {word}" for word in (*map(pasteable, words), *after))
 
 
 def compare(
@@ -91,18 +99,21 @@ def compare(
     *,
     asked: Asked = EVERYTHING,
     may_fetch: MayFetch = reading.never,
+    question: str = "",
 ) -> list[DatasetDiff]:
-    """The same for pairs of versions; `may_fetch` is asked once, for all that is not here."""
-    found = [[place and stand(manager, place) for place in pair] for pair in pairs]
-    differing = [(before, after) for before, after in found if _differ(before, after)]
+    """The same for pairs of versions; `may_fetch` is asked once, for all that is not here; `question`: the
+    arguments of the command that mean them, each after a blank."""
+    standing = [[place and stand(manager, place) for place in pair] for pair in pairs]
+    differing = [(before, after) for before, after in standing if _differ(before, after)]
     if asked.is_names_only:
         return [_outline(before, after) for before, after in differing]
     wanted = [s for pair in differing if _is_comparable(*pair) for s in pair if s is not None]
     fetched = _fetched(manager, wanted, may_fetch)
-    return _fitting([_Comparison(manager, asked, fetched).of(*pair) for pair in differing], asked)
+    found = [_Comparison(manager, asked, fetched).of(*pair) for pair in differing]
+    return _fitting(found, asked, f"git data diff --schema{question}")
 
 
-def _fitting(found: list[DatasetDiff], asked: Asked) -> list[DatasetDiff]:
+def _fitting(found: list[DatasetDiff], asked: Asked, schemas: str) -> list[DatasetDiff]:
     """Without the datasets that have no such table. Raises NotFound where none has it, or the key."""
     compared = [one for one in found if one.source is not None or one.folder is not None]
     if asked.tables:
@@ -110,7 +121,7 @@ def _fitting(found: list[DatasetDiff], asked: Asked) -> list[DatasetDiff]:
         if compared and len(without) == len(compared):
             raise NotFound(
                 f"no dataset that differs has a table {' or '.join(map(repr, asked.tables))}",
-                hints=["git data diff --schema   # the tables that differ"],
+                hints=[f"{schemas}   # the tables that differ"],
             )
         found = [one for one in found if one not in without]
     tables = [table for one in compared for table in _tables(one) if table.rows_before is not None]
@@ -118,7 +129,7 @@ def _fitting(found: list[DatasetDiff], asked: Asked) -> list[DatasetDiff]:
     if asked.key and tables and not any([*map(folded, t.key)] == wanted or t.note for t in tables):
         raise NotFound(
             f"no table that was compared has the columns {', '.join(asked.key)} on both sides",
-            hints=["git data diff --schema   # the columns that differ"],
+            hints=[f"{schemas}   # the columns that differ"],
         )
     return found
 

@@ -205,6 +205,8 @@ class _Arguments:
         return True
 
     def _versions(self, words: Sequence[str], names: Sequence[str]) -> list[Pair]:
+        if len(words) > 2:
+            raise self._neither(words[2])
         current = self._wanted(between(self._manifest, self._manifest), names)
         datasets = [pair.after.dataset for pair in current if pair.after is not None]
         found = []

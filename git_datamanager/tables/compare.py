@@ -74,19 +74,23 @@ def _misfits(engine: Engine, pairs: Sequence[Twins], wish: Wish) -> list[str | N
     """For each table why the condition cannot be asked of its rows; None where it can."""
     if wish.where is None or wish.is_schema_only:
         return [None] * len(pairs)
-    said = [_misfit(engine, pair, wish.where) for pair in pairs]
-    if said and all(said):
+    said = [_misfit(engine, pair, wish.where) if _is_open(pair) else None for pair in pairs]
+    asked = [pair for pair in pairs if _is_open(pair)]
+    problems = list(filter(None, said))
+    if asked and len(problems) == len(asked):
         raise DataError(
-            f"--where is no condition on the rows of {_listed(pairs)}: {said[0]}",
+            f"--where is no condition on the rows of {_listed(asked)}: {problems[0]}",
             hints=["it is an expression of SQL, such as: year > 2030 AND region = 'east'"],
         )
     return said
 
 
-def _misfit(engine: Engine, pair: Twins, condition: str) -> str | None:
+def _is_open(pair: Twins) -> bool:
     """Of a table that cannot be compared at all nothing is asked."""
-    if any(table is not None and table.closed for table in pair):
-        return None
+    return not any(table is not None and table.closed for table in pair)
+
+
+def _misfit(engine: Engine, pair: Twins, condition: str) -> str | None:
     sides = zip(Side, pair, strict=True)
     problems = (
         where.problem(engine, engine.scope(side, t)[0], condition) for side, t in sides if t is not None

@@ -167,6 +167,7 @@ def test_words_that_mean_nothing_or_two_things(three: Clone) -> None:
     assert "neither" in three.data("diff", "nonsense", "--", "e.sqlite", code=3).err
     assert "no dataset 'nonsense'" in three.data("diff", "--", "nonsense", code=3).err
     assert "one side too many" in three.data("diff", "HEAD", "HEAD~1", "HEAD~2", code=128).err
+    assert "one side too many" in three.data("diff", "v1", "v2", "v3", "--", "e.sqlite", code=128).err
     assert "v1 of which dataset?" in three.data("diff", "v1", "v2", code=128).err
     assert "no version 'v9'" in three.data("diff", "e.sqlite@v9", code=3).err
     three.git("branch", "e.sqlite")
@@ -229,13 +230,15 @@ def test_tables_and_keys_that_nobody_has(three: Clone) -> None:
     three.write("a.bin", "b")
     assert only(three, "--table", "T")["name"] == "e.sqlite"
     assert "no dataset that differs has a table 'u'" in three.data("diff", "--table", "u", code=3).err
-    assert "has the columns nope" in three.data("diff", "--key", "nope", code=3).err
+    said = three.data("diff", "v3", "--key", "nope", "--", "e.sqlite", code=3).err
+    assert "has the columns nope" in said
+    assert "hint: git data diff --schema v3 -- e.sqlite   # the columns that differ" in said
 
 
 def test_a_dataset_says_how_many_rows_and_by_which_key(three: Clone) -> None:
     change(three.path / "e.sqlite", "UPDATE t SET id = id + 10")
     assert "+3 −3 ~0" in three.data("diff").out
-    assert "(keyed by name)  +0 −0 ~3" in three.data("diff", "--key", "name").out
+    assert "(keyed by name)  +0 −0 ~3" in three.data("diff", "--key", "name,name").out
     path = three.path / "manifest.json"
     options = '"kind": "file",\n      "options": {"key": ["name"], "max_diff_rows": 1},'
     path.write_text(path.read_text().replace('"kind": "file",', options, 1))
@@ -393,6 +396,26 @@ def test_not_every_table_of_a_folder_is_opened(ana: Clone) -> None:
 def test_a_page_to_read_in_a_browser(three: Clone) -> None:
     three.data("diff", "HEAD~1", "HEAD", "--html", "changes.html")
     assert "e.sqlite" in three.read("changes.html").decode()
+    three.data("diff", "HEAD~2", "HEAD", "--html", "changes.html")
+
+
+def test_a_page_replaces_nothing_but_a_page(three: Clone) -> None:
+    before = three.read("e.sqlite")
+    said = three.data("diff", "HEAD~1", "HEAD", "--html", "e.sqlite", code=5).err
+    assert "e.sqlite exists and is no page: nothing was written" in said
+    assert three.read("e.sqlite") == before
+
+
+def test_a_key_is_shown_once(three: Clone) -> None:
+    """Also where a side spells its column otherwise, and where nothing stands beside it."""
+    change(
+        three.path / "e.sqlite",
+        "ALTER TABLE t RENAME COLUMN id TO ID", "INSERT INTO t VALUES (9, 'nine')",
+        "CREATE TABLE bare (k PRIMARY KEY)", "INSERT INTO bare VALUES (5)",
+    )  # fmt: skip
+    shown = three.data("diff").out.splitlines()
+    assert "    + 9: nine" in shown
+    assert "    + 5" in shown
 
 
 def on_terminal(clone: Clone, *args: str, typed: bytes = b"") -> bytes:

@@ -129,3 +129,10 @@ def test_an_engine_runs_one_statement_at_a_time(tmp_path: Path) -> None:
                 list(engine.rows("SELECT 1; DROP TABLE before"))
             relation = engine.relation(Side.BEFORE, engine.schema(Side.BEFORE).tables[0])
             assert next(engine.rows(f"SELECT count(*) FROM {relation}")) == (3,)  # noqa: S608 -- made by us
+
+
+def test_a_virtual_table_beside_hides_no_mistake(tmp_path: Path) -> None:
+    """Its rows are not compared, so no condition is asked of them."""
+    with_words = ["CREATE VIRTUAL TABLE words USING fts5(x)"]
+    with pytest.raises(DataError, match="--where is no condition on the rows of table t: incomplete input"):
+        databases(tmp_path, OLD + with_words, NEW + with_words, Wish(where="id >"))
