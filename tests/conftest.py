@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.nightly import BY_NIGHT
-from tests.world import World, movable_world
+from tests.world import Clone, World, movable_world
 
 # A busy machine is no failure: nothing is timed in tests.
 settings.register_profile(
@@ -135,7 +135,18 @@ def founded_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world
 
 
+@pytest.fixture(scope="module")
+def template(founded_world: World) -> World:
+    """What the tests of a module start from: a module that wants more builds it, on a copy, once."""
+    return founded_world
+
+
 @pytest.fixture
-def world(founded_world: World, tmp_path: Path) -> World:
+def world(template: World, tmp_path: Path) -> World:
     """Folder stores, a bare origin, and the clone ana that `found` returns."""
-    return founded_world.copy(tmp_path / "world")
+    return template.copy(tmp_path / "world")
+
+
+@pytest.fixture
+def ana(world: World) -> Clone:
+    return world.found("ana")

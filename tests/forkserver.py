@@ -2,13 +2,16 @@
 
 A command still runs in a process of its own, with its own environment, folder and streams, through the
 program's entry point; what is spared is Git's dispatch and the imports, most of a small command's time.
+Where Git starts `git-data` (hooks, drivers), it finds `programs/git-data`, which asks the same process.
 `DATA_TESTS_REAL=1` turns this off; tests that look at processes, signals or start-up start their own.
 """
 
+import ast
 import contextlib
-import json
 import os
+import secrets
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 REAL = "DATA_TESTS_REAL"
+_PROGRAMS = Path(__file__).resolve().parent / "programs"
 _EARLY = ("PYTHON", "LC_", "LANG", "PATH")
 """What a running interpreter no longer heeds."""
 _PRELOADED = ("boto3", "botocore.httpsession", "pygit2", "filelock", "concurrent.futures.thread", "sqlite3")
@@ -33,20 +37,37 @@ class Ended(NamedTuple):
 def usable(args: Sequence[str], changed: Mapping[str, str]) -> bool:
     """Whether this command may run so; `changed`: what its environment says otherwise than the test's."""
     is_data = list(args[:2]) == ["git", "data"] and len(args) > 2
+    return is_data and _is_on(changed)
+
+
+def below_git(args: Sequence[str], changed: Mapping[str, str]) -> dict[str, str]:
+    """What to set for a command so that the `git-data` that Git starts runs so.
+
+    Nothing where the test's PATH has another one first, or none.
+    """
+    ours = str(Path(sys.executable).parent / "git-data")
+    if args[0] != "git" or not _is_on(changed) or shutil.which("git-data") != ours:
+        return {}
+    path = os.pathsep.join([str(_PROGRAMS), os.environ.get("PATH", os.defpath)])
+    return {"PATH": path, "DATA_TESTS_SERVER": _server(os.getpid()).name}
+
+
+def _is_on(changed: Mapping[str, str]) -> bool:
     is_early = any(name.startswith(_EARLY) for name in changed)
-    return is_data and not is_early and sys.platform == "linux" and not os.environ.get(REAL)
+    return not is_early and sys.platform == "linux" and not os.environ.get(REAL)
 
 
 def run(args: Sequence[str], folder: Path, env: Mapping[str, str], *, seconds: float) -> Ended:
     """Run `git data …` there. Raises subprocess.TimeoutExpired."""
-    server, programs = _server(os.getpid())
-    path = os.pathsep.join([programs, env.get("PATH", os.defpath)])  # as git hands it on
-    request = {"args": list(args[2:]), "folder": str(folder), "env": {**env, "PATH": path}}
+    server = _server(os.getpid())
+    path = os.pathsep.join([server.programs, env.get("PATH", os.defpath)])  # as git hands it on
+    request = (list(args[2:]), str(folder), {**env, "PATH": path})
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, contextlib.ExitStack() as stack:
         reading, writing = os.pipe()
         stack.callback(os.close, reading)
         try:
-            socket.send_fds(server, [json.dumps(request).encode()], [out.fileno(), err.fileno(), writing])
+            descriptors = [server.nothing, out.fileno(), err.fileno(), writing]
+            socket.send_fds(server.asked, [ascii(request).encode()], descriptors)
         finally:
             os.close(writing)
         said = _said(reading, seconds)
@@ -69,25 +90,37 @@ def _said(reading: int, seconds: float) -> bytes | None:
         said += block
 
 
+class _Server(NamedTuple):
+    asked: socket.socket
+    name: str
+    """Of the socket where others may ask, in the abstract namespace."""
+    programs: str
+    nothing: int
+    """An open /dev/null."""
+
+
 @cache
-def _server(_process: int) -> tuple[socket.socket, str]:
+def _server(process: int) -> _Server:
     """One for each process that runs tests; it ends when that one does."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
+    name = f"data-tests-{process}-{secrets.token_hex(4)}"
+    with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        door.bind("\0" + name)
+        door.listen(64)
         subprocess.Popen(
-            [sys.executable, "-m", "tests.forkserver", str(theirs.fileno())],
-            cwd=Path(__file__).resolve().parent.parent,
-            pass_fds=[theirs.fileno()],
+            [sys.executable, "-m", "tests.forkserver", str(theirs.fileno()), str(door.fileno())],
+            cwd=_PROGRAMS.parent.parent,
+            pass_fds=[theirs.fileno(), door.fileno()],
             stdin=subprocess.DEVNULL,
         )
     programs = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True)
-    return ours, programs.stdout.strip()
+    return _Server(ours, name, programs.stdout.strip(), os.open(os.devnull, os.O_RDONLY))
 
 
 # The other side
 
 
-def serve(listening: socket.socket) -> None:
+def serve(asked: socket.socket, door: socket.socket) -> None:
     """Fork for each request until nobody asks any more."""
     import importlib
     import pkgutil
@@ -103,28 +136,36 @@ def serve(listening: socket.socket) -> None:
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they say themselves how it went
     while True:
-        data, descriptors, _, _ = socket.recv_fds(listening, 1 << 20, 3)
-        if not data:
-            return
-        if os.fork() == 0:
-            listening.close()
+        if door in select.select([asked, door], [], [])[0]:
+            guest, _ = door.accept()
+            with guest:
+                data, descriptors, _, _ = socket.recv_fds(guest, 1 << 20, 4)
+        else:
+            data, descriptors, _, _ = socket.recv_fds(asked, 1 << 20, 4)
+            if not data:
+                return
+        if data and os.fork() == 0:
+            asked.close()
+            door.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _become(json.loads(data), *descriptors)
+            _become(*ast.literal_eval(data.decode()), descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _become(request: dict, out: int, err: int, status: int) -> None:
+def _become(args: list[str], folder: str, env: dict[str, str], descriptors: Sequence[int]) -> None:
     """Run the command, and end with this process."""
     code = 70
+    *streams, status = descriptors
     try:
-        os.dup2(out, 1)
-        os.dup2(err, 2)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
         os.set_inheritable(status, False)
-        os.chdir(request["folder"])
+        os.chdir(folder)
         os.environ.clear()
-        os.environ.update(request["env"])
-        sys.argv = ["git-data", *request["args"]]
+        os.environ.update(env)
+        sys.argv = ["git-data", *args]
         code = _main()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -154,5 +195,5 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as listening:
-        serve(listening)
+    with socket.socket(fileno=int(sys.argv[1])) as asked, socket.socket(fileno=int(sys.argv[2])) as door:
+        serve(asked, door)

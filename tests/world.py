@@ -101,7 +101,7 @@ def _ended(args: Sequence[str], folder: Path, changed: Mapping[str, str]) -> for
     done = subprocess.run(
         args,
         cwd=folder,
-        env=env,
+        env=env | forkserver.below_git(args, changed),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

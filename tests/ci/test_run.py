@@ -24,11 +24,6 @@ def host() -> Iterator[FakeHost]:
         yield found
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
-
-
 def workflow(folder: Path, name: str, store: str = "r2") -> Path:
     path = folder / f"{name}.yml"
     path.write_text(rendered(f"github/{name}.yml", store=store, branch="main"), encoding="utf-8")

@@ -1,5 +1,6 @@
 """`git data verify` and `fsck`."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +12,10 @@ from git_datamanager.storage.memory import MemoryStore
 from tests.world import Clone, World
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
+@pytest.fixture(scope="module")
+def template(founded_world: World, template_folder: Path) -> World:
+    """One published dataset, seen in production."""
+    world = founded_world.copy(template_folder / "world")
     ana = world.found("ana")
     ana.write("a.csv", "1\n")
     ana.data("add", "a.csv")
@@ -21,7 +24,7 @@ def ana(world: World) -> Clone:
     world.publish(ana)
     ana.git("pull", "-q")
     ana.data("fsck", "--remote")
-    return ana
+    return world
 
 
 def answers(clone: Clone, *options: str, code: int = 0) -> dict[tuple[str, str], str]:

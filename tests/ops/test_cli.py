@@ -10,11 +10,6 @@ from git_datamanager.errors import DataError, Forbidden, SeveralFailed, Unreacha
 from tests.world import Clone, World
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
-
-
 def test_quiet_leaves_what_went_wrong(ana: Clone) -> None:
     ana.write("a.csv", "1\n")
     ana.data("add", "-q", "a.csv")

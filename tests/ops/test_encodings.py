@@ -14,11 +14,6 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
-
-
-@pytest.fixture
 def s3_world(s3_endpoint: str, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose stores are two prefixes of a bucket."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["access_key"])

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,16 +21,17 @@ def host() -> Iterator[FakeHost]:
         yield running
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
+@pytest.fixture(scope="module")
+def template(founded_world: World, template_folder: Path) -> World:
     """One entry is merged, and the branch is protected from now on."""
+    world = founded_world.copy(template_folder / "world")
     clone = world.found("ana")
     clone.write("a.csv", "1\n")
     clone.data("add", "a.csv")
     clone.commit("add")
     clone.git("push", "-q")
     protect(world)
-    return clone
+    return world
 
 
 def publish(clone: Clone, host: FakeHost, *words: str, code: int = 0) -> Done:

@@ -15,11 +15,6 @@ FILES = {"a/1.txt": "one", "a/2.txt": "two", "b/ö ä.csv": "1;2\n", "empty": ""
 BIG = os.urandom(1 << 20)
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
-
-
 def fill(clone: Clone, name: str = "images", files: dict[str, str] | None = None) -> None:
     for path, text in (FILES if files is None else files).items():
         clone.write(f"{name}/{path}", text)

@@ -43,22 +43,21 @@ def row(clone: Clone, name: str = "images") -> dict:
     return next(r for r in clone.json("status")["datasets"] if r["name"] == name)
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
-    """She has a folder in staging."""
+@pytest.fixture(scope="module")
+def template(founded_world: World, template_folder: Path) -> World:
+    """Ana has a folder in staging, and ben has cloned."""
+    world = founded_world.copy(template_folder / "world")
     ana = world.found("ana")
     fill(ana, FILES)
     ana.write("images/big", BIG)
     save(ana)
-    return ana
+    world.clone("ben").data("install")
+    return world
 
 
 @pytest.fixture
-def ben(world: World, ana: Clone) -> Clone:
-    """He has cloned."""
-    ben = world.clone("ben")
-    ben.data("install")
-    return ben
+def ben(world: World) -> Clone:
+    return world.found("ben")
 
 
 def pulled(clone: Clone, *arguments: str) -> dict:
@@ -186,10 +185,7 @@ def test_a_part_follows_a_checkout(ana: Clone, ben: Clone) -> None:
     assert row(ben)["files"]["partial"] == ["a"]
 
 
-def test_adding_to_a_part_keeps_what_was_not_pulled(world: World, ana: Clone) -> None:
-    world.publish(ana)
-    ben = world.clone("ben")
-    ben.data("install")
+def test_adding_to_a_part_keeps_what_was_not_pulled(ben: Clone) -> None:
     ben.data("pull", "images", "--", "a/*")
     fill(ben, {"a/1": "ONE", "new": "n"})
     (ben.path / "images/a/2").unlink()

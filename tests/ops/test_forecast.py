@@ -4,14 +4,7 @@ import gzip
 import sqlite3
 from contextlib import closing
 
-import pytest
-
-from tests.world import Clone, World
-
-
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
+from tests.world import Clone
 
 
 def explained(clone: Clone, name: str) -> dict:

@@ -15,13 +15,13 @@ from git_datamanager.errors import Conflict
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.ops import lifecycle
-from tests.world import Clone, World, movable_world
+from tests.world import Clone, World
 
 
 @pytest.fixture(scope="module")
-def template(template_folder: Path) -> World:
+def template(founded_world: World, template_folder: Path) -> World:
     """A world whose clone ana has a.csv in three published versions."""
-    world = movable_world(template_folder / "world")
+    world = founded_world.copy(template_folder / "world")
     ana = world.found("ana")
     for number in (1, 2, 3):
         ana.write("a.csv", f"{number}\n")
@@ -31,16 +31,6 @@ def template(template_folder: Path) -> World:
     world.publish(ana)
     ana.git("pull", "-q")
     return world
-
-
-@pytest.fixture
-def world(template: World, tmp_path: Path) -> World:
-    return template.copy(tmp_path / "world")
-
-
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return Clone(world.root / "ana")
 
 
 def land(world: World, clone: Clone) -> None:

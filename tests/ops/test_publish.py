@@ -30,11 +30,6 @@ exit 0
 """
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
-
-
 def merged(clone: Clone, **files: str) -> None:
     """Files added, committed and on main."""
     for name, content in files.items():

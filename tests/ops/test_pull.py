@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from tests.world import Clone, World
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
+@pytest.fixture(scope="module")
+def template(founded_world: World, template_folder: Path) -> World:
+    """Two published datasets."""
+    world = founded_world.copy(template_folder / "world")
     ana = world.found("ana")
     for name in ("a/x.csv", "b/x.csv"):
         ana.write(name, name)
@@ -20,7 +23,7 @@ def ana(world: World) -> Clone:
     ana.git("push", "-q")
     world.publish(ana)
     ana.git("pull", "-q")
-    return ana
+    return world
 
 
 def test_several_datasets_keep_their_folders_below_the_output(ana: Clone) -> None:

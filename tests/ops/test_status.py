@@ -13,11 +13,6 @@ from git_datamanager.model import manifest as model
 from tests.world import Clone, World
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
-
-
 def row(clone: Clone, name: str = "a.csv", *options: str) -> dict:
     rows = clone.json("status", *options)["datasets"]
     return next(r for r in rows if r["name"] == name)

@@ -1,21 +1,24 @@
 """The manifest while Git is in the middle of something, and what is no manifest at all."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.world import Clone, World
 
 
-@pytest.fixture
-def merging(world: World) -> Clone:
-    """`merge --no-commit` of a topic that brings a.csv v2 and n.csv, both pending."""
-    ana = world.found()
+@pytest.fixture(scope="module")
+def template(founded_world: World, template_folder: Path) -> World:
+    """Before a merge of a topic that brings a.csv v2 and n.csv, both pending."""
+    world = founded_world.copy(template_folder / "world")
+    ana = world.found("ana")
     _add(ana, "a.csv", "1")
     ana.git("checkout", "-q", "-b", "topic")
     _add(ana, "a.csv", "2")
     _add(ana, "n.csv", "n")
     ana.git("checkout", "-q", "main")
     _add(ana, "m.csv", "m")
-    return ana
+    return world
 
 
 def _add(clone: Clone, name: str, text: str) -> None:
@@ -24,30 +27,30 @@ def _add(clone: Clone, name: str, text: str) -> None:
     clone.commit(f"{name}: {text}")
 
 
-def test_what_a_merge_at_hand_brings_is_committed(merging: Clone) -> None:
-    merging.git("merge", "-q", "--no-commit", "topic")
-    merging.write("a.csv", "3")
-    merging.data("add", "a.csv")
-    assert list(merging.states("a.csv")) == ["v3", "v2", "v1"]
-    merging.data("delete", "n.csv", "--yes")
-    assert merging.manifest()["datasets"]["n.csv"]["state"] == "deleting"
+def test_what_a_merge_at_hand_brings_is_committed(ana: Clone) -> None:
+    ana.git("merge", "-q", "--no-commit", "topic")
+    ana.write("a.csv", "3")
+    ana.data("add", "a.csv")
+    assert list(ana.states("a.csv")) == ["v3", "v2", "v1"]
+    ana.data("delete", "n.csv", "--yes")
+    assert ana.manifest()["datasets"]["n.csv"]["state"] == "deleting"
 
 
-def test_what_a_stopped_cherry_pick_brings_is_committed(merging: Clone) -> None:
-    merging.git("cherry-pick", "topic~1", "-n")
-    (merging.path / ".git" / "CHERRY_PICK_HEAD").write_text(merging.git("rev-parse", "topic~1").out)
-    merging.write("a.csv", "3")
-    merging.data("add", "a.csv")
-    assert list(merging.states("a.csv")) == ["v3", "v2", "v1"]
+def test_what_a_stopped_cherry_pick_brings_is_committed(ana: Clone) -> None:
+    ana.git("cherry-pick", "topic~1", "-n")
+    (ana.path / ".git" / "CHERRY_PICK_HEAD").write_text(ana.git("rev-parse", "topic~1").out)
+    ana.write("a.csv", "3")
+    ana.data("add", "a.csv")
+    assert list(ana.states("a.csv")) == ["v3", "v2", "v1"]
 
 
-def test_a_side_that_is_no_manifest_hinders_nobody(merging: Clone) -> None:
-    merging.git("checkout", "-q", "topic")
-    merging.write("manifest.json", "{\n")
-    merging.git("commit", "-q", "--no-verify", "-am", "broken")
-    merging.git("checkout", "-q", "main")
-    merging.git("merge", "-q", "--no-commit", "topic", code=1)
-    merging.git("checkout", "--ours", "manifest.json")
-    merging.write("a.csv", "3")
-    merging.data("add", "a.csv")
-    assert list(merging.states("a.csv")) == ["v2", "v1"]
+def test_a_side_that_is_no_manifest_hinders_nobody(ana: Clone) -> None:
+    ana.git("checkout", "-q", "topic")
+    ana.write("manifest.json", "{\n")
+    ana.git("commit", "-q", "--no-verify", "-am", "broken")
+    ana.git("checkout", "-q", "main")
+    ana.git("merge", "-q", "--no-commit", "topic", code=1)
+    ana.git("checkout", "--ours", "manifest.json")
+    ana.write("a.csv", "3")
+    ana.data("add", "a.csv")
+    assert list(ana.states("a.csv")) == ["v2", "v1"]
