@@ -51,7 +51,8 @@ class Dialect(Protocol):
         ...
 
     def grouped(self, cell: str, pair: Pair) -> tuple[str, ...]:
-        """What to group by, so that cells come together that hold the same, and no others."""
+        """What to group by, so that cells come together that hold the same, and no others: the cell; after it
+        texts of which none begins as another, or nothing."""
         ...
 
 
@@ -67,10 +68,14 @@ class Sides:
 
 def all_of(conditions: Sequence[str]) -> str:
     """Their conjunction; true where there are none."""
-    if len(conditions) < 2:
-        return conditions[0] if conditions else "1=1"
-    half = len(conditions) // 2
-    return f"({all_of(conditions[:half])} AND {all_of(conditions[half:])})"
+    return _tree(conditions, "AND") if conditions else "1=1"
+
+
+def _tree(parts: Sequence[str], operator: str) -> str:
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_tree(parts[:half], operator)} {operator} {_tree(parts[half:], operator)})"
 
 
 def changed_or_gone(
@@ -131,7 +136,8 @@ def oftener(sides: Sides, skip: Callable[[str, str], str] | None = None) -> str:
     counting, because each has one partner there that is the same.
     """
     grouped = [sides.dialect.grouped(f"c{n}", pair) for n, pair in enumerate(sides.shared)]
-    groups = ", ".join(word for words in grouped for word in words)
+    classes = [word for words in grouped for word in words[1:]]  # one more term: their number is limited
+    groups = ", ".join([words[0] for words in grouped] + ([_tree(classes, "||")] if classes else []))
     cells = ", ".join(sides.dialect.shown(f"c{n}", pair[0]) for n, pair in enumerate(sides.shared))
     parts = " UNION ALL ".join(_counted(sides, side, skip) for side in (0, 1))
     counted = f"SELECT sum(n__), {cells} FROM ({parts}) GROUP BY {groups}"

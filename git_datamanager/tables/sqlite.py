@@ -150,6 +150,8 @@ def _words(error: Exception) -> str:
     text = str(error)
     if isinstance(error, MemoryError) or "too big" in text:
         return f"a row holds more than {LONGEST >> 20} MiB: it is too large to compare"
+    if "too many columns" in text:
+        return "it has no key and too many columns to compare whole rows: --key COL[,COL] names one"
     return f"SQLite cannot read it ({text})"
 
 
