@@ -32,11 +32,11 @@ def revisions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(params=["folders", pytest.param("s3", marks=pytest.mark.slow)])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose stores are folders, or two prefixes of a bucket on an S3 server. With folders
-    what is typed is run as somebody types it, from Git's dispatch on."""
+    """A world whose stores are folders, or two prefixes of a bucket on an S3 server. With S3
+    what is typed is run as it is typed, from Git's dispatch on; `git data demo` does so with folders."""
     if request.param == "folders":
-        monkeypatch.setenv(forkserver.REAL, "1")
         return new_world(tmp_path / "world")
+    monkeypatch.setenv(forkserver.REAL, "1")
     endpoint = request.getfixturevalue("s3_endpoint")
     bucket = request.getfixturevalue("s3_bucket")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["access_key"])
