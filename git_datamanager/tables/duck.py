@@ -152,6 +152,11 @@ def opened(
         yield DuckEngine(database, schemas, kind)
 
 
+def parquet_of(path: Path) -> str:
+    """The rows of a Parquet file as they stand in FROM: no part of its path is a column."""
+    return f"read_parquet({literal(str(path))}, hive_partitioning = false)"
+
+
 def _parquet(
     database: "DuckDBPyConnection",
     table: str,
@@ -163,7 +168,7 @@ def _parquet(
     import duckdb
 
     try:
-        database.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({literal(str(path))})")
+        database.execute(f"CREATE VIEW {table} AS SELECT * FROM {parquet_of(path)}")
         rows = database.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
     except duckdb.Error as error:
         raise Corrupt(f"the Parquet file cannot be read ({said(error)})") from error

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_datamanager.errors import Corrupt, DataError
-from git_datamanager.tables import duck, kinds, texts
+from git_datamanager.tables import duck, heap, kinds, texts
 from git_datamanager.tables.dialect import affinity
 from git_datamanager.tables.engine import ROWS, Side, Unreadable
 from git_datamanager.tables.query import not_installed, schemas_of
-from git_datamanager.tables.rowdiff import literal, quoted
+from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import Column, folded
 from git_datamanager.tables.words import FOLDER, said
 
@@ -115,7 +115,8 @@ def loaded(wants: Sequence[Want], memory: int = duck.MEMORY) -> Iterator[Loaded]
                     notes += _load(database, want, target, links[want.source], folder)
                 else:
                     database.execute(f"CREATE VIEW {target} AS SELECT * FROM {first}")
-            yield Loaded(database, tuple(dict.fromkeys(notes)))
+            with heap.bounded(memory):
+                yield Loaded(database, tuple(dict.fromkeys(notes)))
 
 
 def _links(sources: Sequence[Source], folder: Path) -> dict[Source, Path]:
@@ -134,7 +135,7 @@ def _load(database: "DuckDBPyConnection", want: Want, target: str, link: Path, f
         if kind == kinds.SQLITE:
             yield from _from_sqlite(database, want, target, folder)
         elif kind == kinds.PARQUET:
-            database.execute(f"CREATE VIEW {target} AS SELECT * FROM read_parquet({literal(str(link))})")
+            database.execute(f"CREATE VIEW {target} AS SELECT * FROM {duck.parquet_of(link)}")
         else:
             texts.load(database, kind, link, target, want.source.name)
     except duckdb.Error as error:

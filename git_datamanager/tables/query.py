@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_datamanager.errors import DataError
@@ -16,6 +17,7 @@ from git_datamanager.tables.engine import NotInstalled
 from git_datamanager.tables.result import Row
 from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import Column, folded
+from git_datamanager.tables.values import as_json
 from git_datamanager.tables.words import said
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ _SOURCES = frozenset(
 )  # fmt: skip
 """Functions that may stand in FROM: what they give comes from their arguments, or from what is loaded."""
 _CATALOGS = frozenset(("information_schema", "pg_catalog"))
+_WORDS = {"multi": "PIVOT without the values it makes columns of (IN (…))"}
+"""Kinds of statements that DuckDB calls by names that tell nothing."""
 _ANSWER = '"git data answer"'
 _PLAIN = frozenset(
     ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
@@ -36,6 +40,9 @@ _PLAIN = frozenset(
 )  # fmt: skip
 """Types whose values Python has as they are."""
 _BATCH = 2048
+_DEEPEST = 200
+"""Lists in lists that Python reads and writes as JSON, wherever it stands itself."""
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{}\]]')
 _CANDIDATES = re.compile(r"Candidate (?:bindings|tables|functions): *([^\n]+)|Did you mean ([^\n]+)")
 
 Path = tuple[str, ...]
@@ -72,8 +79,8 @@ def read_question(sql: str) -> Question:
             hints=["write it as one: WITH a AS (SELECT …) SELECT … FROM a"],
         )
     if statements[0].type != duckdb.StatementType.SELECT:
-        raise _refused(statements[0].type.name.lower())
-    text = statements[0].query.strip().rstrip(";")
+        raise _refused(_WORDS.get(kind := statements[0].type.name.lower(), kind))
+    text = _bare(sql)
     try:
         with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as parser:
             asked = "SELECT json_serialize_sql(?, skip_null := true, skip_empty := true)"
@@ -87,6 +94,17 @@ def read_question(sql: str) -> Question:
     return Question(text, tuple(found.mentions), frozenset(found.own))
 
 
+def _bare(sql: str) -> str:
+    """One statement without the semicolons and comments beside it."""
+    import duckdb
+
+    data = sql.encode()
+    places = [place for place, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]
+    words = [place for place in places if data[place : place + 1] != b";"]
+    ends = (place for place in places if place > words[-1])
+    return data[words[0] : next(ends, len(data))].decode().strip()
+
+
 def not_installed(library: str, does: str) -> NotInstalled:
     """What to do where a library of the extra `tabular` is not there."""
     return NotInstalled(
@@ -96,7 +114,7 @@ def not_installed(library: str, does: str) -> NotInstalled:
 
 def _refused(what: str) -> DataError:
     return DataError(
-        f"only a SELECT can be asked, and this is {what!r}: nothing was done",
+        f"only a SELECT can be asked, and this is {what}: nothing was done",
         hints=["git data sql -h   # -o FILE writes the answer to a file"],
     )
 
@@ -197,11 +215,30 @@ def _cell(column: Column, loads: bool) -> str:  # noqa: FBT001 -- one of two lis
     name = quoted(column.name)
     if loads:
         return f"CAST(to_json({name}) AS VARCHAR)"
+    if column.type == "FLOAT":  # 1.1, and not the double that is nearest to it
+        return f"CAST(CAST({name} AS VARCHAR) AS DOUBLE)"
     return name if column.type in _PLAIN else f"CAST({name} AS VARCHAR)"
 
 
 def _loaded(cell: Any, loads: bool) -> Any:  # noqa: FBT001
-    return json.loads(cell) if loads and cell is not None else cell
+    return _parsed(cell) if loads and cell is not None else cell
+
+
+def _parsed(text: str) -> Any:
+    """What JSON has no word for is written as in cells; what Python cannot nest so deeply stays text."""
+    if max(text.count("["), text.count("{")) > _DEEPEST and _depth(text) > _DEEPEST:
+        return text
+    return json.loads(text, parse_constant=lambda word: as_json(float(word)), parse_float=_real)
+
+
+def _real(digits: str) -> object:
+    return as_json(float(digits))
+
+
+def _depth(text: str) -> int:
+    signs = (match[0] for match in _BRACKETS.finditer(text))
+    steps = ((sign in "[{") - (sign in "]}") for sign in signs if len(sign) == 1)
+    return max(accumulate(steps), default=0)
 
 
 def _execute(database: "DuckDBPyConnection", sql: str, seconds: float | None) -> None:
@@ -247,7 +284,7 @@ def answered(
         asked = f"CREATE OR REPLACE TEMP TABLE {_ANSWER} AS (\n{question.sql}\n)"
         _execute(database, asked, seconds)
         yield Answer(database)
-    except duckdb.OutOfMemoryException as error:
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
         raise DataError(
             f"the query needs more memory than there is ({said(error)})",
             hints=["git -c data.memory=2g data sql …   # a third of it is DuckDB's"],

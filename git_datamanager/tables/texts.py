@@ -18,15 +18,23 @@ _TEXTS = "git_data_texts"
 PLAIN = f"{_TEXTS}.plain"
 """A file beside the link, which reading CSV may need for a moment."""
 _SAMPLE = 1000
+_IS_DOUBLE = (
+    "TRY_CAST({c} AS DOUBLE) IS NOT NULL AND (regexp_full_match({c}, '(?i)[+-]?(nan|inf(inity)?)')"
+    " OR (isfinite(TRY_CAST({c} AS DOUBLE)) AND regexp_full_match({c},"
+    " '(?i)-?(0|[1-9][0-9]{{0,14}})?([.][0-9]*)?(e[+-]?[0-9]+)?')))"
+)
+"""No number loses digits before its point: longer ones may be names of things, +49 is a telephone's."""
 _FITS = {
     "BIGINT": "CAST(TRY_CAST({c} AS BIGINT) AS VARCHAR) = {c}",
-    "DOUBLE": "TRY_CAST({c} AS DOUBLE) IS NOT NULL AND NOT regexp_matches({c}, '^[+-]?0[0-9]')",
+    "DOUBLE": _IS_DOUBLE,
     "BOOLEAN": "lower({c}) IN ('true', 'false')",
     "DATE": "CAST(TRY_CAST({c} AS DATE) AS VARCHAR) = {c}",
     "TIMESTAMP": "TRY_CAST({c} AS TIMESTAMP) IS NOT NULL AND regexp_full_match({c},"
-    " '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]+)?)?')",
+    " '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?')",
 }
 """Type → what a text has to be like to be written as it; tried in this order."""
+_NUMBERS = {"BIGINT": "TRY_CAST({c} AS BIGINT) IS NOT NULL", "DOUBLE": _IS_DOUBLE}
+"""Of JSON, what all values must be like besides."""
 _JSON = {
     frozenset(("BIGINT",)): "BIGINT",
     frozenset(("UBIGINT",)): "BIGINT",
@@ -91,13 +99,13 @@ def _parsed(database: "DuckDBPyConnection", names: Sequence[str]) -> list[str]:
         c = quoted(name)
         kind = _JSON.get(frozenset(found or ()) - {"NULL", None})
         value = f"json_extract_string({c}, '$')"
-        if kind == "BIGINT" and not _fits_bigint(database, value):
+        if kind in _NUMBERS and not _all_fit(database, value, _NUMBERS[kind]):
             kind = None
         cells.append(f"CAST({value} AS {kind}) AS {c}" if kind else f"nullif({c}, 'null'::JSON) AS {c}")
     return cells
 
 
-def _fits_bigint(database: "DuckDBPyConnection", value: str) -> bool:
-    fits = f"bool_and(TRY_CAST({value} AS BIGINT) IS NOT NULL) FILTER ({value} IS NOT NULL)"
+def _all_fit(database: "DuckDBPyConnection", value: str, condition: str) -> bool:
+    fits = f"bool_and({condition.format(c=value)}) FILTER ({value} IS NOT NULL)"
     asked = f"SELECT {fits} FROM {_TEXTS}"
     return bool(database.execute(asked).fetchall()[0][0])

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import resource
 import sqlite3
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from git_datamanager.errors import Corrupt, DataError
 from git_datamanager.tables.engine import NotInstalled
 from git_datamanager.tables.export import WRITERS
 from git_datamanager.tables.load import Source, Want, loaded, tables_of
+from git_datamanager.tables.profile import profile
 from git_datamanager.tables.query import Answer, answered, read_question
 from git_datamanager.tables.similar import common_bytes
 
@@ -62,20 +65,25 @@ def database(path: Path, *statements: str) -> Path:
     [
         "SELECT 1",
         "SELECT 1;",
+        "SELECT ';é'; -- and a word after it",
+        "-- first\n;;SELECT 1;; /* ; */",
         "FROM a -- all of it",
         "VALUES (1), (2)",
         "WITH x AS (FROM a) SELECT count(*) FROM x",
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) FROM r",
         "DESCRIBE a",
         "SUMMARIZE a",
-        "SELECT 1 UNION ALL FROM a",
+        "SELECT 1, 2 UNION ALL FROM a",
         "FROM a PIVOT (sum(x) FOR y IN (1, 2))",
         "SELECT * FROM range(3), unnest([1, 2])",
         "SELECT table_name FROM information_schema.tables",
     ],
 )
 def test_what_only_reads_may_be_asked(sql: str) -> None:
-    assert read_question(sql).sql
+    with loaded([]) as (connection, _):
+        connection.execute("CREATE TABLE a AS SELECT 1 AS x, 2 AS y")
+        with answered(connection, read_question(sql)) as answer:
+            assert answer.columns
 
 
 @pytest.mark.parametrize(
@@ -288,7 +296,16 @@ def test_large_cells_come_in_small_batches(tmp_path: Path) -> None:
         (["2020-02-30"], "VARCHAR", ["2020-02-30"]),
         (["2020-02-29 12:00"], "TIMESTAMP", ["2020-02-29 12:00:00"]),
         (["2020-02-29T12:00:00.5"], "TIMESTAMP", ["2020-02-29 12:00:00.5"]),
-        (["9223372036854775808", "1"], "DOUBLE", [9.223372036854775808e18, 1.0]),
+        (["9223372036854775808", "1"], "VARCHAR", ["9223372036854775808", "1"]),
+        (["9007199254740993", "0.5"], "VARCHAR", ["9007199254740993", "0.5"]),
+        (["999999999999999.5", "1"], "DOUBLE", [999999999999999.5, 1.0]),
+        (["+491701234567"], "VARCHAR", ["+491701234567"]),
+        (["1_000", "1"], "VARCHAR", ["1_000", "1"]),
+        ([" 1.5"], "VARCHAR", [" 1.5"]),
+        (["1e400", "1"], "VARCHAR", ["1e400", "1"]),
+        (["-1.5E-3", ".5", "5."], "DOUBLE", [-0.0015, 0.5, 5.0]),
+        (["NaN", "-inf", "0"], "DOUBLE", [pytest.approx(float("nan"), nan_ok=True), float("-inf"), 0.0]),
+        (["2020-02-29 12:00:00.123456789"], "VARCHAR", ["2020-02-29 12:00:00.123456789"]),
         (["1"] * 2000 + ["word"], "VARCHAR", ["1"] * 2000 + ["word"]),
         (["", ""], "VARCHAR", [None, None]),
     ],
@@ -314,6 +331,25 @@ def test_json_lines_get_types(tmp_path: Path) -> None:
     assert rows("SELECT i, r, t, b, m, l FROM t", t=path) == [
         (1, 1.0, "x", True, "1", "[1]"), (None, 2.5, "", False, '"1"', None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "values", [["123456789012345678901234567890", "1"], ["9007199254740993", "0.5"], ["1e999", "1"]]
+)
+def test_numbers_of_json_lines_that_a_double_cannot_hold_stay_json(tmp_path: Path, values: list[str]) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"v": {value}}}\n' for value in values))
+    assert types("FROM t", t=path) == {"v": "JSON"}
+    assert rows("FROM t", t=path) == [(value,) for value in values]
+
+
+def test_no_part_of_a_path_is_a_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "year=2020"))
+    (tmp_path / "year=2020").mkdir()
+    (tmp_path / "a.parquet").write_bytes(written("parquet", "SELECT 1 AS i"))
+    assert types("FROM t", t=tmp_path / "a.parquet") == {"i": "INTEGER"}
+    (table,) = profile(tmp_path / "a.parquet", "a.parquet").tables
+    assert [column.name for column in table.columns] == ["i"]
 
 
 def test_names_that_are_patterns_or_keywords(tmp_path: Path) -> None:
@@ -343,6 +379,25 @@ def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
 
 
 # What an answer is
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system has no such bound")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT len(range(1000000000))",
+        "SELECT length(repeat('x', 4000000000))",
+        "SELECT length(printf('%2000000000d', 1))",
+        "SELECT list(range) FROM range(1000000000)",
+        "SELECT string_agg(repeat('x', 1000000)) FROM range(10000)",
+    ],
+)
+def test_a_query_that_wants_all_memory_gets_none_of_it(sql: str) -> None:
+    bound = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(DataError, match="needs more memory than there is"), asked(sql):
+        pass
+    assert resource.getrlimit(resource.RLIMIT_DATA) == bound
+    assert rows("SELECT 1") == [(1,)]
 
 
 def test_a_query_can_be_stopped() -> None:
@@ -399,6 +454,19 @@ def test_json_keeps_what_it_can_hold() -> None:
         ]
     ]  # fmt: skip
     assert json.loads(written("json", "SELECT 1 WHERE false"))["rows"] == []
+
+
+def test_json_is_json_whatever_is_nested() -> None:
+    deep = "repeat('[', 5000) || repeat(']', 5000)"
+    sql = f"""SELECT ['nan'::DOUBLE, '-inf'] AS l, '[1e999, {{"n": NaN}}]'::JSON AS j, 1.1::FLOAT AS f,
+        CAST({deep} AS JSON) AS deep, [repeat('[', 500)] AS brackets"""
+    (row,) = json.loads(written("json", sql), parse_constant=pytest.fail)["rows"]
+    assert row == [
+        [{"real": "nan"}, {"real": "-inf"}], [{"real": "inf"}, {"n": {"real": "nan"}}], 1.1,
+        "[" * 5000 + "]" * 5000, ["[" * 500],
+    ]  # fmt: skip
+    line = written("jsonl", sql).decode()
+    assert json.loads(line, parse_constant=pytest.fail)["f"] == 1.1
 
 
 def test_json_lines_are_objects() -> None:
