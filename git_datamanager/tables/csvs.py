@@ -18,6 +18,7 @@ from git_datamanager.tables.schema import NARROW, Column, Table, shared
 from git_datamanager.tables.separated import (
     LINE,
     Csv,
+    has_spaced_quotes,
     make_plain,
     plain_of,
     shape_of,
@@ -73,7 +74,7 @@ def _strictly(
     """By DuckDB alone, where the file is as the standard has it; else nothing is done."""
     import duckdb
 
-    if reading.starts_blank or not reading.encoding.startswith("utf-8"):
+    if reading.starts_blank or not reading.encoding.startswith("utf-8") or has_spaced_quotes(path, reading):
         return False
     columns = ", ".join(f"{literal(name)}: '{TEXT}'" for name in names)
     try:

@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from git_datamanager.tables.schema import distinct_names
 LINE = 16 << 20
 """Bytes of a line, and characters of a cell, that are still read."""
 _HEAD = 1 << 16
+_BLOCK = 4 << 20
 _SAMPLE = 20_000
 """Cells of the sample that types are guessed from."""
 _DELIMITERS = ",;\t|"
@@ -94,6 +96,39 @@ def _delimiter(head: str) -> str:
     """The one that stands most often in the first line that says something, outside quotes."""
     line = "".join(head.lstrip("\r\n").split('"')[::2]).splitlines()[:1]
     return max(_DELIMITERS, key=lambda mark: ("".join(line).count(mark), mark == ","))
+
+
+def has_spaced_quotes(path: Path, reading: Csv) -> bool:
+    """A blank stands between a quote and the delimiter or line end that its cell begins or ends with: to
+    DuckDB it is nothing, to everybody else a part of the cell. Of a file that is not as the standard has it
+    True may be wrong. Raises OSError, EOFError, zlib.error."""
+    begins = re.compile(rb"[\n\r" + re.escape(reading.delimiter.encode()) + rb'] +"|" ')
+    rest, quotes = b"\n", 0
+    with _bytes_of(path, reading.compression) as file:
+        while len(rest) <= LINE and (block := file.read(_BLOCK)):
+            whole = rest + block
+            if reading.encoding == "utf-8-sig" and rest == b"\n":
+                whole = whole.replace(codecs.BOM_UTF8, b"", 1)
+            end = len(whole.rstrip(b' "')) - 1
+            if _is_spaced(whole[: end + 1], begins, quotes):
+                return True
+            quotes += whole.count(b'"', 0, end)
+            rest = whole[max(0, end) :]
+    return len(rest) > LINE or _is_spaced(rest, begins, quotes)
+
+
+def _is_spaced(data: bytes, begins: re.Pattern[bytes], quotes: int) -> bool:
+    """`quotes`: how many stood before; behind an odd number of them everything is text."""
+    if b'" ' not in data and b' "' not in data:
+        return False
+    start = 0
+    for match in begins.finditer(data):
+        is_first = match[0] != b'" '
+        last = match.end() - 1 if is_first else match.start() + 1
+        quotes, start = quotes + data.count(b'"', start, last), last
+        if quotes % 2 == 0:
+            return True
+    return False
 
 
 def plain_of(path: Path) -> Path:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from git_datamanager.tables import separated
 from git_datamanager.tables.schema import Change
+from git_datamanager.tables.source import compare
 from tests.tables.making import ALL, BY_ID, cells, counts, only, texts
 from tests.tables.oracle import applied, counted
 
@@ -67,6 +68,33 @@ def test_what_files_can_be(tmp_path: Path, before: str, after: str, expected: tu
     assert found.kind == "csv"
     assert counts(only(found)) == expected
     assert found.is_same_data == (expected == (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ('1, "a"', ("1", ' "a"')),
+        ('1,"a" ', ("1", "a ")),
+        (' "1",a', (' "1"', "a")),
+        ('"1" ,a', ("1 ", "a")),
+        ('1,"a "" b"', ("1", 'a " b')),
+        ('1," a"', ("1", " a")),
+        ('1,"b, ""a"" "', ("1", 'b, "a" ')),
+        ('"","" ', ("", " ")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("block", [1, 2, 5, 1 << 20])
+def test_a_blank_beside_a_quote_is_a_part_of_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, row: tuple[str, ...], block: int
+) -> None:
+    """Whether another line makes the file one that DuckDB does not read, or not."""
+    monkeypatch.setattr(separated, "_BLOCK", block)
+    for data in (f"\ufeffid,v\n{line}\n", f"id,v\r\nx,y\r\n{line}"):
+        (tmp_path / "one").write_bytes(gzip.compress(data.encode()))
+        assert row in [r.after for r in only(compare(None, tmp_path / "one", "a.csv.gz", ALL)).samples]
+    ragged = only(texts(tmp_path, f"id,v\n{line}\n", f"id,v\n{line}\nx\n"))
+    assert counts(ragged) == (1, 0, 0)
 
 
 def test_a_row_that_is_too_long_makes_a_column(tmp_path: Path) -> None:
