@@ -1,7 +1,7 @@
 """What the process may take while somebody's SQL runs: docs/design/tables.md, "Questions".
 
-DuckDB counts the rows that it keeps, not what one function makes at once: `range(1e9)` in SELECT is a list of 8 GB.
-The system refuses that where it is asked to; DuckDB then says that memory is out, and lives on.
+DuckDB counts the rows that it keeps, not what one function makes at once: `SELECT range(1e9)` is a list
+of 8 GB. The system refuses that where it is asked to; DuckDB then says that memory is out, and lives on.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ BESIDE = 1 << 30
 
 @contextmanager
 def bounded(more: int) -> Iterator[None]:
-    """The process gets so many bytes more, and BESIDE, until the block ends; none of its threads does. Without
+    """The process, in all its threads, gets so many bytes more, and BESIDE, until the block ends. Without
     Linux there is no bound."""
     held = _held()
     if held is None:
