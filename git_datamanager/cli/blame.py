@@ -27,6 +27,8 @@ def blame(name: str, table: str | None, key: str, as_json: bool) -> None:
     clone are fetched as data.diff.fetch says.
     """
     from git_datamanager.ops.blame import blame as verb
+    from git_datamanager.ops.blame import command
+    from git_datamanager.ops.reading import fetching
 
     with manager() as data:
         found = verb(data, name, table, key, may_fetch=asking.may_fetch(data))
@@ -40,7 +42,7 @@ def blame(name: str, table: str | None, key: str, as_json: bool) -> None:
         size = render.size(sum(version.size for version in found.needed))
         names = ", ".join(version.name for version in found.needed)
         render.note(f"not in this clone, and they may say more: {names} ({size})")
-        render.hint("git -c data.diff.fetch=always data blame …   # fetches what it needs")
+        render.hint(fetching(command(name, table, key)))
 
 
 def _plain(found: "Blame") -> dict[str, Any]:
@@ -65,6 +67,7 @@ def _plain(found: "Blame") -> dict[str, Any]:
             for cell in found.cells
         ],
         "needed": [version.name for version in found.needed],
+        "note": found.note,
     }
 
 

@@ -1,6 +1,7 @@
 """`git data blame`: which version gave a row the cells it has. docs/design/tables.md, "Blame"."""
 
 import csv
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,12 @@ def read_key(text: str) -> list[str]:
     return parts
 
 
+def command(name: str, table: str | None, key: str) -> str:
+    """The same question as somebody can paste it, after `git data`."""
+    asked = [f"--table={table}"] if table is not None else []
+    return " ".join(["blame", pasteable(name), *map(shlex.quote, [*asked, f"--key={key}"])])
+
+
 def blame(
     manager: DataManager,
     name: str,
@@ -81,7 +88,8 @@ def blame(
         raise DataError(f"{name} is no file: blame follows a row of one", hints=["git data ls"])
     dataset = wanted[0].dataset
     start = version_of(dataset, wanted[0].version)
-    walk = _Walk(manager, dataset, [start, *_parents(dataset, start)], may_fetch)
+    question = command(name, table, key)
+    walk = _Walk(manager, dataset, [start, *_parents(dataset, start)], may_fetch, question)
     return walk.blame(table, read_key(key))
 
 
@@ -108,12 +116,19 @@ class _Walk:
     """One walk back through versions."""
 
     def __init__(
-        self, manager: DataManager, dataset: Dataset, chain: Sequence[Version], may_fetch: MayFetch
+        self,
+        manager: DataManager,
+        dataset: Dataset,
+        chain: Sequence[Version],
+        may_fetch: MayFetch,
+        question: str,
     ) -> None:
+        """`chain`: versions from the one asked for to the first; `question`: the command, to be repeated."""
         self._manager = manager
         self._dataset = dataset
         self._chain = chain
         self._may_fetch = may_fetch
+        self._question = question
         self._may: bool | None = None
         self._note: str | None = None
         self._table = ""
@@ -122,7 +137,7 @@ class _Walk:
     def blame(self, table: str | None, parts: Sequence[str]) -> Blame:
         first = self._chain[0]
         if not self._bring(0):
-            raise not_here([(self._dataset, first)])
+            raise not_here([(self._dataset, first)], self._question)
         with self._opened(first) as tables:
             chosen = _chosen(tables, table, self._dataset.name)
             self._table, self._key = chosen.name, _named(chosen, parts, self._dataset)
@@ -256,7 +271,9 @@ def _named(table: Table, parts: Sequence[str], dataset: Dataset) -> dict[str, st
             named[columns[folded(name.strip())]] = value
         else:
             bare.append(part)
-    key = dataset.options.get("key") or table.key
+    key = dataset.options.get("key", ())
+    if not key or any(folded(column) not in columns for column in key):  # it is that of other tables
+        key = table.key
     free = [column for column in key if folded(column) not in map(folded, named)]
     if bare and len(free) != len(bare):
         said = f"its key is {', '.join(key)}" if key else "it declares no key"

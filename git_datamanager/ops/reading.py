@@ -59,17 +59,20 @@ def bring(manager: DataManager, entries: Sequence[Entry], may_fetch: MayFetch) -
             manager.cache.adopt(path, version.oid)
 
 
-def not_here(absent: Sequence[Entry]) -> NotHere:
-    """What would have to be fetched, and how."""
+def fetching(command: str) -> str:
+    """How to let one command fetch; `command`: its name and arguments as somebody can paste them."""
+    return f"git -c data.diff.fetch=always data {command}   # fetches what it needs"
+
+
+def not_here(absent: Sequence[Entry], command: str | None = None) -> NotHere:
+    """What would have to be fetched, and how; `command`: what asked for it, where that is known."""
     named = ", ".join(f"{d.name} {v.name}" for d, v in absent[:5])
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
     size = sum(v.size for _, v in absent)
-    dataset = absent[0][0]
+    always = "git config data.diff.fetch always   # then run the same command again"
     return NotHere(
         f"{named}{more} {'is' if len(absent) == 1 else 'are'} not in this clone ({size} bytes)",
-        hints=[
-            f"git -c data.diff.fetch=always data diff {pasteable(dataset.name)}   # fetches what it needs"
-        ],
+        hints=[always if command is None else fetching(command)],
     )
 
 

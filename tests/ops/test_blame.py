@@ -137,12 +137,17 @@ def test_versions_that_are_not_here_are_named_and_fetched_where_asked(world: Wor
     ana.git("push", "-q")
     bob = world.clone("bob")
     key = ("blame", "e.sqlite@v2", "--key", "north,2030")
-    assert "e.sqlite v2 is not in this clone" in bob.data(*key, code=128).err
+    said = bob.data(*key, code=128).err
+    assert "e.sqlite v2 is not in this clone" in said
+    again = "hint: git -c data.diff.fetch=always data blame e.sqlite@v2 --key=north,2030   # fetches"
+    assert again in said
+    said = bob.data("profile", "e.sqlite@v2", code=128).err
+    assert "hint: git config data.diff.fetch always   # then run the same command again" in said
     bob.data("pull", "e.sqlite@v2")
     found = bob.json(*key)
     assert set(origins(found).values()) == {"v2 or older"}
     assert found["needed"] == ["v1"]
-    assert "v1" in bob.data(*key).err
+    assert again in bob.data(*key).err
     assert "v2 or before" in bob.data(*key).out
     bob.git("config", "data.diff.fetch", "always")
     assert origins(bob.json(*key)) == {"region": "v1", "year": "v1", "value": "v2", "note": "v1"}
@@ -177,6 +182,14 @@ def test_what_cannot_be_followed_says_why(
     still: Clone, arguments: tuple[str, ...], said: str, code: int
 ) -> None:
     assert said in still.data("blame", *arguments, code=code).err
+
+
+def test_an_option_key_of_other_tables_leaves_a_table_its_own(world: World) -> None:
+    ana = world.found("ana")
+    path = ana.path / "manifest.json"
+    text = path.read_text().replace('"e.sqlite": {', '"e.sqlite": {\n      "options": {"key": ["id"]},')
+    path.write_text(text)
+    assert origins(ana.json("blame", "e.sqlite", "--table", "d", "--key", "north,2030"))["value"] == "v2"
 
 
 def test_values_with_commas_and_quotes() -> None:
