@@ -156,7 +156,7 @@ def _table(table: TableDiff, manner: Manner, indent: str) -> Iterator[str]:
         yield from (f"{indent}  {_row(table, row, ink)}" for row in table.samples)
         left = table.added + table.removed + table.changed - sum(row.times for row in table.samples)
         if left:
-            yield ink(f"{indent}  … {number(left)} more rows{manner.for_more}", "dim")
+            yield ink(f"{indent}  … {number(left)} more row{'s' * (left != 1)}{manner.for_more}", "dim")
 
 
 def _counts(table: TableDiff) -> str:

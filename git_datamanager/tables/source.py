@@ -32,7 +32,7 @@ def compare(before: Path | None, after: Path | None, name: str, wish: Wish = EVE
     if bytes_alone.is_same_bytes:
         return replace(bytes_alone, kind=found[0])
     if len(set(found)) != 1:
-        return _as_bytes(bytes_alone, before, after, f"it was {found[0]} and is {found[-1]}")
+        return _as_bytes(bytes_alone, before, after, f"it was {_said(found[0])} and is {_said(found[-1])}")
     if found[0] == kinds.OTHER:
         return _as_bytes(bytes_alone, before, after, _disappointed(name))
     try:
@@ -70,6 +70,10 @@ def _is_same(before: Path | None, after: Path | None) -> bool:
     import filecmp
 
     return filecmp.cmp(before, after, shallow=False)
+
+
+def _said(kind: str) -> str:
+    return "no table (empty, damaged, encrypted, or something else)" if kind == kinds.OTHER else kind
 
 
 def _disappointed(name: str) -> str | None:

@@ -380,6 +380,16 @@ def test_many_columns_without_a_key(tmp_path: Path, declared: str, number: int) 
 # What a file can be
 
 
+@pytest.mark.parametrize("now", [b"", b"\x8f" * 5000])
+def test_what_is_no_database_any_more_is_said_to_be_no_table(tmp_path: Path, now: bytes) -> None:
+    old = database(tmp_path / "old", CREATE)
+    (tmp_path / "new").write_bytes(now)
+    found = compare(old, tmp_path / "new", "a.sqlite", ALL)
+    assert found.kind == "other"
+    said = "it was sqlite and is no table (empty, damaged, encrypted, or something else)"
+    assert found.note == said
+
+
 @pytest.mark.parametrize("harm", ["cut", "rotten", "page"])
 def test_a_damaged_database_is_said_to_be_one(tmp_path: Path, harm: str) -> None:
     old = database(
