@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from git_datamanager import documents
+from git_datamanager import documents, encoded
 from git_datamanager.errors import Corrupt, DataError, Denied, ObjectMissing, SettingsError, Unreachable
 from git_datamanager.manager import DataManager
+from git_datamanager.model.chains import DEEPEST, SMALLEST
 from git_datamanager.model.layout import object_key, receipt_key
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
 from git_datamanager.model.names import pasteable
@@ -19,6 +20,7 @@ from git_datamanager.model.oid import Oid
 from git_datamanager.model.proposal import Finding, Level, Proposal
 from git_datamanager.model.records import Receipt
 from git_datamanager.objects import STREAMED, ObjectStore
+from git_datamanager.ops.bases import Bases
 from git_datamanager.ops.parallel import Job, planned, run_all
 from git_datamanager.ops.treecheck import Checker
 
@@ -34,7 +36,7 @@ class Look(NamedTuple):
     where: str | None = None
     """`staging` or `production`; None where they were not found good."""
     checked: str | None = None
-    """SIZE, DIGEST (one that the store keeps), or a level of objects.py."""
+    """SIZE, DIGEST (one that the store keeps), the kind of a form, or a level of objects.py."""
     problem: DataError | None = None
 
 
@@ -132,17 +134,45 @@ class _Asker:
         """How the bytes were checked; all of them with `verify`."""
         if dataset.kind is Kind.TREE:
             return self._check_folder(dataset, version, (store.role,))
+        found = store.adapter.stat_object(object_key(version.oid))
+        if found is None:
+            return self._check_forms(store, dataset, version)
         if self.verify:
             advance = planned(self.manager.progress, dataset.name, version.size)
             return store.verify(version.oid, version.size, advance=advance).level
-        found = store.adapter.stat_object(object_key(version.oid))
-        if found is None:
-            raise ObjectMissing(f"its bytes are not in {store.role}")
         if found.size != version.size:
             raise Corrupt(f"{store.role} holds {found.size} bytes of it, the manifest says {version.size}")
         if found.sha256 not in (None, version.oid.hex):
             raise Corrupt(f"{store.role} holds other bytes under its name: their sha256 is {found.sha256}")
         return SIZE if found.sha256 is None else DIGEST
+
+    def _check_forms(self, store: ObjectStore, dataset: Dataset, version: Version) -> str:
+        """Where no plain object is, publish rebuilds it from a form (`promote.py`): the kind of the first
+        that it could. Without `verify` a form is only known to be there, with all that it builds on."""
+        bases = Bases(self.manager, dataset, ("production", "staging"), has_local=False)
+        problem: DataError | None = None
+        for form in encoded.forms(store, version.oid) if version.size >= SMALLEST else []:
+            try:
+                if self.verify:
+                    bases.check(store, form, version.oid, version.size)
+                    return STREAMED
+                if form.encoding.base is None or self._stands(dataset, form.encoding.base):
+                    return form.encoding.kind
+            except (Corrupt, ObjectMissing) as error:
+                problem = problem or error
+        raise problem or ObjectMissing(f"its bytes are not in {store.role}")
+
+    def _stands(self, dataset: Dataset, base: Oid, depth: int = DEEPEST) -> bool:
+        """A store has what a delta builds on, whole or in forms that stand."""
+        if all(base != version.oid for version in dataset.versions):
+            return False
+        for store in (self.production, self.staging):
+            if store.adapter.stat_object(object_key(base)) is not None:
+                return True
+            for form in encoded.forms(store, base) if depth else []:
+                if form.encoding.base is None or self._stands(dataset, form.encoding.base, depth - 1):
+                    return True
+        return False
 
     def _check_folder(self, dataset: Dataset, version: Version, roles: Sequence[str]) -> str:
         advance = planned(self.manager.progress, dataset.name, version.size)

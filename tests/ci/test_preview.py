@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.ci.fakehost import PROJECT, TOKEN, fake_host
-from tests.world import Clone, World, movable_world
+from tests.world import Clone, World
 
 
-@pytest.fixture(scope="module")
-def proposed(template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """One dataset, published; in the clone ana a branch with its next version, not pushed."""
-    world = movable_world(template_folder / "world")
-    ana = world.found("ana")
     ana.write("prices.csv", "one")
     ana.data("add", "prices.csv")
     ana.commit("one")
@@ -25,17 +22,6 @@ def proposed(template_folder: Path) -> World:
     ana.write("prices.csv", "three")
     ana.data("add", "prices.csv")
     ana.commit("two")
-    return world
-
-
-@pytest.fixture
-def world(proposed: World, tmp_path: Path) -> World:
-    return proposed.copy(tmp_path / "world")
-
-
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
 
 
 def preview(clone: Clone, *args: str, code: int = 0, env: dict[str, str] | None = None) -> dict:
@@ -258,3 +244,57 @@ def test_a_comment_that_cannot_be_written_is_no_failure(ana: Clone) -> None:
         assert "may not write comments" in done.err
     done = ana.data("preview", "--base", "origin/main", "--comment", "1")
     assert "no token" in done.err
+
+
+def table(rows: int) -> str:
+    """A CSV that compresses well, and is long enough for that to be tried."""
+    return "day,price\n" + "".join(f"{n},{n * n % 977}\n" for n in range(rows))
+
+
+@pytest.fixture
+def encoded(world: World, ana: Clone) -> Path:
+    """prices.csv in a next version that staging has compressed and nothing else; its form there."""
+    ana.write("prices.csv", table(150_000))
+    ana.data("add", "prices.csv")
+    ana.commit("three")
+    digest = ana.versions("prices.csv")[0]["oid"].removeprefix("sha256:")
+    assert not world.object("staging", digest).exists()
+    return world.folder("staging") / "zstd" / digest[:2] / digest
+
+
+def test_bytes_that_are_staged_compressed(ana: Clone, encoded: Path) -> None:
+    assert encoded.exists()
+    (change,) = [c for c in preview(ana)["changes"] if c["version"] == "v3"]
+    assert (change["bytes"], change["checked"]) == ("staging", "zstd")
+    (change,) = [c for c in preview(ana, "--verify")["changes"] if c["version"] == "v3"]
+    assert change["checked"] == "sha256-streamed"
+
+
+def test_compressed_bytes_that_are_wrong_or_gone(ana: Clone, encoded: Path) -> None:
+    data = encoded.read_bytes()
+    rewrite(encoded, data[:-9] + b"x" * 9)
+    assert errors(preview(ana, "--verify", code=1))
+    encoded.unlink()
+    assert "its bytes are not in staging" in errors(preview(ana, code=1))
+
+
+@pytest.mark.slow
+def test_a_delta_counts_where_what_it_builds_on_is_to_be_had(world: World, ana: Clone, encoded: Path) -> None:
+    ana.git("push", "-q", "origin", "next:main")
+    world.publish(ana)
+    ana.git("pull", "-q", "--no-rebase", "origin", "main")
+    ana.git("fetch", "-q")
+    ana.git("switch", "-q", "-c", "more")
+    ana.write("prices.csv", table(150_050))
+    ana.data("add", "prices.csv")
+    ana.commit("four")
+    newest, base = (v["oid"].removeprefix("sha256:") for v in ana.versions("prices.csv")[:2])
+    assert any(newest in str(path) for path in world.folder("staging").glob("delta/**/*"))
+    (change,) = preview(ana)["changes"]
+    assert (change["bytes"], change["checked"]) == ("staging", "delta")
+    for store in ("staging", "production"):
+        world.object(store, base).unlink(missing_ok=True)
+    encoded.unlink(missing_ok=True)
+    for path in world.folder("production").glob(f"zstd/*/{base}"):
+        path.unlink()
+    assert "its bytes are not in staging" in errors(preview(ana, code=1))

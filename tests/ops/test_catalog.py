@@ -15,11 +15,8 @@ from tests.world import Clone, World, make_database, movable_world, new_world
 NOTE = "costs <b>2026</b> | `@all`"
 
 
-@pytest.fixture(scope="module")
-def released(template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """Two published versions of a database, a folder, and a third version that waits."""
-    world = movable_world(template_folder / "world")
-    ana = world.found("ana")
     for rows, note in ((10, "first"), (400, NOTE)):
         make_database(ana.path / "energy.sqlite", rows)
         ana.data("add", "energy.sqlite", "-m", note)
@@ -33,17 +30,6 @@ def released(template_folder: Path) -> World:
     make_database(ana.path / "energy.sqlite", 20)
     ana.data("add", "energy.sqlite", "-m", "not yet")
     ana.commit("not yet")
-    return world
-
-
-@pytest.fixture
-def world(released: World, tmp_path: Path) -> World:
-    return released.copy(tmp_path / "world")
-
-
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
 
 
 def line(text: str, start: str) -> list[str]:
