@@ -115,4 +115,4 @@ def _merged(
         )
     from git_datamanager.tables import merge_duck
 
-    return merge_duck.merge(kind, base, ours, theirs, out, key, take)
+    return merge_duck.merge(kind, base, ours, theirs, out, key, take, dataset.name)

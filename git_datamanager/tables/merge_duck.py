@@ -1,202 +1,189 @@
 """Merging the rows of CSV, JSON lines and Parquet files by their key: docs/design/rowmerge.md.
 
-DuckDB says which rows of ours change, go and come; the file is written anew in the order of ours.
+DuckDB says which rows of ours change, go and come, by their numbers; the file is put together from the files
+themselves, in the order of ours.
 """
 
-import csv
-import gzip
-import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from git_datamanager.errors import Corrupt, DataError
-from git_datamanager.tables import duck, kinds, separated
+from git_datamanager.tables import duck, kinds, merge_csv, merge_jsonl, merge_parquet
 from git_datamanager.tables.clashes import clashes
 from git_datamanager.tables.dialect import DuckDialect
 from git_datamanager.tables.engine import ROWS
 from git_datamanager.tables.merged import LISTED, Clash, RowMerge, TableMerge
+from git_datamanager.tables.recipe import Recipe, recipe
 from git_datamanager.tables.result import Row
 from git_datamanager.tables.rowdiff import doubled, keyless, literal, quoted
-from git_datamanager.tables.rowmerge import Take, Three, changed_rows, gone_rows, new_rows
-from git_datamanager.tables.schema import Column, Table, folded
+from git_datamanager.tables.rowmerge import Placed, Take, changed_rows, gone_rows, new_rows
+from git_datamanager.tables.schema import NARROW, Column, Table, folded
 from git_datamanager.tables.words import said
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SIDES = ("base", "ours", "theirs")
-_WRITTEN = 64 << 10
-"""Rows that go into one row group at a time."""
+_PLACE = "place of the row in git data"
+"""The column of row numbers: nobody has one of that name."""
+_BY_HAND = "the rows cannot be merged"
+_WRITERS: dict[str, Callable[[Recipe, Mapping[str, Path], str, Path], None]] = {
+    kinds.CSV: merge_csv.write,
+    kinds.JSONL: merge_jsonl.write,
+    kinds.PARQUET: merge_parquet.write,
+}
 
 
 def merge(
-    kind: str, base: Path | None, ours: Path, theirs: Path, out: Path, key: Sequence[str], take: Take | None
+    kind: str,
+    base: Path | None,
+    ours: Path,
+    theirs: Path,
+    out: Path,
+    key: Sequence[str],
+    take: Take | None,
+    name: str = "",
 ) -> RowMerge:
-    """Write to `out` (which must not exist) the rows of both sides. With clashes and without `take` nothing
-    is written. Raises Corrupt, DataError where the key does not tell rows apart on every side, or the columns
-    differ."""
-    paths = (base, ours, theirs)
-    with tempfile.TemporaryDirectory(prefix="git-data-tables-") as name:
-        links = {}
-        for side, path in zip(_SIDES, paths, strict=True):
-            if path is not None:
-                links[side] = Path(name) / side
-                links[side].symlink_to(path.absolute())
-        with duck.connected(list(links.values()), Path(name)) as database:
-            tables = {side: duck.READERS[kind](database, side, link) for side, link in links.items()}
-            three = _three(database, tables, key)
-            found = list(clashes(ROWS, three, lambda sql: _rows(database, sql)))
-            if found and take is None:
-                return _merged((), found, is_written=False)
-            counts = _collect(database, three, take or Take.OURS)
-            _WRITERS[kind](database, three, ours, links["ours"], out)
-    return _merged(
-        (TableMerge(name=ROWS, added=counts["added"], removed=counts["removed"], changed=counts["changed"]),),
-        found,
-        is_written=True,
-    )
+    """Write to `out` (which must not exist) the rows of both sides; `name`: what the dataset is called. With
+    clashes and without `take` nothing is written. Raises Corrupt, DataError where the key does not tell rows
+    apart on every side, or the columns do not fit."""
+    files = {side: path for side, path in zip(_SIDES, (base, ours, theirs), strict=True) if path is not None}
+    with tempfile.TemporaryDirectory(prefix="git-data-tables-") as folder:
+        links = {side: Path(folder) / side for side in files}
+        for side, path in files.items():
+            links[side].symlink_to(path.absolute())
+        with _explained(), duck.connected(list(links.values()), Path(folder), in_order=True) as database:
+            tables = {side: _loaded(database, kind, side, link, name) for side, link in links.items()}
+            three = _three(database, tables, key, kind)
+            found, count = _clashes(database, three)
+            if count and take is None:
+                return RowMerge(tables=(), clashes=found, clash_count=count, is_written=False)
+            made = _recipe(database, three, len(tables["ours"].columns), take or Take.OURS)
+    try:
+        _WRITERS[kind](made, files, name, out)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    added, removed = len(made.new), len(made.gone)
+    table = TableMerge(name=ROWS, added=added, removed=removed, changed=len(made.mixed))
+    return RowMerge(tables=(table,), clashes=found, clash_count=count, is_written=True)
 
 
-def _merged(tables: tuple[TableMerge, ...], found: list[Clash], *, is_written: bool) -> RowMerge:
-    return RowMerge(
-        tables=tables, clashes=tuple(found[:LISTED]), clash_count=len(found), is_written=is_written
-    )
-
-
-def _three(database: "DuckDBPyConnection", tables: dict[str, Table], key: Sequence[str]) -> Three:
-    ours = tables["ours"]
-    if "base" not in tables:
-        database.execute("CREATE VIEW base AS SELECT * FROM ours WHERE false")
-    for side, table in tables.items():
-        if sorted(map(folded, table.names)) != sorted(map(folded, ours.names)):
-            raise DataError(f"the columns of {side} and ours differ: their rows cannot be merged")
-        absent = [name for name in key if folded(name) not in set(map(folded, table.names))]
-        if absent or not key:
-            raise DataError(
-                "rows are merged by a key, and there is none"
-                if not key
-                else f"there is no column {absent[0]}"
-            )
-        (holes,) = next(_rows(database, keyless(side, key)))
-        if holes or next(_rows(database, doubled(side, key)), None) is not None:
-            raise DataError(f"the key ({', '.join(key)}) does not tell the rows of {side} apart")
-    by_name = {folded(column.name): column for column in ours.columns}
-    columns = tuple(by_name[folded(name)] for name in key)
-    return Three("base", "ours", "theirs", ours.columns, columns, DuckDialect())
-
-
-def _rows(database: "DuckDBPyConnection", sql: str) -> Iterator[Row]:
+@contextmanager
+def _explained() -> Iterator[None]:
+    """DuckDB is not installed everywhere: whoever comes here knows whether it is."""
     import duckdb
 
     try:
-        cursor = database.cursor().execute(sql)
-        while batch := cursor.fetchmany(2048):
-            yield from batch
-    except duckdb.Error as error:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise DataError("the rows take more memory than a merge has: nothing was merged") from error
+    except (duckdb.Error, UnicodeError) as error:
         raise Corrupt(f"the rows cannot be merged ({said(error)})") from error
 
 
-def _collect(database: "DuckDBPyConnection", three: Three, take: Take) -> dict[str, int]:
-    """Tables of the rows that change, go and come; how many each."""
-    counts = {}
-    for word, name, sql in (
-        ("changed", "changed__", changed_rows(three, take)),
-        ("removed", "gone__", gone_rows(three, take)),
-        ("added", "new__", new_rows(three, take)),
-    ):
-        database.execute(f"CREATE TABLE {name} AS {sql}")
-        counts[word] = int(next(_rows(database, f"SELECT count(*) FROM {name}"))[0])
-    return counts
+def _loaded(database: "DuckDBPyConnection", kind: str, side: str, link: Path, name: str) -> Table:
+    """Make the table of one side, and beside it a view that has the numbers of the rows, `…_rows`."""
+    table = duck.READERS[kind](database, side, link, name)
+    if kind == kinds.PARQUET:
+        if "file_row_number" in map(folded, table.names):
+            raise DataError("a column is called file_row_number: these rows cannot be merged")
+        rows = f"SELECT *, file_row_number AS {quoted(_PLACE)} FROM"
+        rows += f" (SELECT * FROM read_parquet({literal(str(link))}, file_row_number = true, hive_partitioning = false))"
+    else:
+        rows = f"SELECT *, rowid AS {quoted(_PLACE)} FROM {side}"
+    database.execute(f"CREATE VIEW {side}_rows AS {rows}")
+    return table
 
 
-class _Changes:
-    """The rows that change, go and come, by their key; as many as theirs changed are kept in memory."""
+def _three(
+    database: "DuckDBPyConnection", tables: Mapping[str, Table], key: Sequence[str], kind: str
+) -> Placed:
+    for side, table in tables.items():
+        _check_key(database, side, table, key)
+    columns = _columns(tables, kind)
+    if len(columns) > NARROW:
+        raise DataError(f"tables of more than {NARROW} columns are not merged by rows")
+    relations = {side: _widened(side, table, columns, kind) for side, table in tables.items()}
+    relations.setdefault("base", f"(SELECT * FROM {relations['ours']} WHERE false)")
+    by_name = {folded(column.name): column for column in columns}
+    chosen = tuple(by_name[folded(name)] for name in dict.fromkeys(map(folded, key)))
+    dialect = DuckDialect(is_text=kind == kinds.CSV)
+    base, ours, theirs = (relations[side] for side in _SIDES)
+    return Placed(base, ours, theirs, columns, chosen, dialect, _PLACE)
 
-    def __init__(self, database: "DuckDBPyConnection", three: Three) -> None:
-        names = [folded(column.name) for column in three.columns]
-        self.places = [names.index(folded(column.name)) for column in three.key]
-        cells, order = (", ".join(quoted(c.name) for c in columns) for columns in (three.columns, three.key))
-        changed, gone, self.new = (
-            list(_rows(database, f"SELECT {cells} FROM {name} ORDER BY {order}"))
-            for name in ("changed__", "gone__", "new__")
+
+def _columns(tables: Mapping[str, Table], kind: str) -> tuple[Column, ...]:
+    """Those of ours, then what theirs has made. Raises DataError where a side took one away, or turned it
+    into another type: its cells are nowhere then."""
+    found = {
+        side: {folded(column.name): column for column in table.columns} for side, table in tables.items()
+    }
+    ours, theirs = found["ours"], found["theirs"]
+    if kind != kinds.JSONL:  # there what no line has any more is absent from every row
+        for name, column in found.get("base", {}).items():
+            lost = [side for side in ("ours", "theirs") if name not in found[side]]
+            if lost:
+                raise DataError(f"the column {column.name} is not in {lost[0]} any more: {_BY_HAND}")
+    if kind == kinds.PARQUET:
+        for name in ours.keys() & theirs.keys():
+            types = {columns[name].type for columns in found.values() if name in columns}
+            if len(types) > 1:
+                raise DataError(f"the column {ours[name].name} has several types: {_BY_HAND}")
+    every = {**found.get("base", {}), **theirs, **ours}
+    return (*tables["ours"].columns, *(column for name, column in every.items() if name not in ours))
+
+
+def _check_key(database: "DuckDBPyConnection", side: str, table: Table, key: Sequence[str]) -> None:
+    names = set(map(folded, table.names))
+    if not key:
+        raise DataError("rows are merged by a key, and there is none")
+    if absent := [name for name in key if folded(name) not in names]:
+        raise DataError(f"there is no column {absent[0]} in {side}; there is: {', '.join(table.names[:20])}")
+    (holes,) = next(_rows(database, keyless(side, key)))
+    if holes:
+        raise DataError(f"{holes} rows of {side} lack a value for the key ({', '.join(key)})")
+    if (row := next(_rows(database, doubled(side, key)), None)) is not None:
+        cells = ", ".join(map(str, row))
+        raise DataError(
+            f"the key ({', '.join(key)}) does not tell the rows of {side} apart: several have {cells}"
         )
-        self.changed = {self._key(row): row for row in changed}
-        self.gone = {self._key(row) for row in gone}
-
-    def _key(self, row: Row) -> Row:
-        return tuple(row[n] for n in self.places)
 
 
-def _write_csv(database: "DuckDBPyConnection", three: Three, ours: Path, _link: Path, out: Path) -> None:
-    reading, changes = separated.sniffed(ours), _Changes(database, three)
-    with _opened(ours, "rt", reading) as source, _opened(out, "xt", reading) as target:
-        first = source.readline()
-        end = "\r\n" if first.endswith("\r\n") else "\n"
-        writer = csv.writer(target, delimiter=reading.delimiter, lineterminator=end)
-        target.write(first)
-        for row in csv.reader(source, delimiter=reading.delimiter):
-            key = tuple(row[n] for n in changes.places) if len(row) > max(changes.places) else ()
-            if key not in changes.gone:
-                writer.writerow(changes.changed.get(key, tuple(row)))
-        writer.writerows(changes.new)
+def _widened(side: str, table: Table, columns: Sequence[Column], kind: str) -> str:
+    """A side as it stands in FROM, with all these columns."""
+    names = set(map(folded, table.names))
+    missing = [quoted(column.name) for column in columns if folded(column.name) not in names]
+    if not missing:
+        return f"{side}_rows"
+    empty = "''" if kind == kinds.CSV else "NULL"
+    return f"(SELECT *, {', '.join(f'{empty} AS {name}' for name in missing)} FROM {side}_rows)"
 
 
-def _opened(path: Path, mode: str, reading: separated.Csv) -> IO[str]:
-    if reading.compression == "gzip":
-        return cast("IO[str]", gzip.open(path, mode, encoding=reading.encoding, newline=""))
-    return path.open(mode, encoding=reading.encoding, newline="")
+def _clashes(database: "DuckDBPyConnection", three: Placed) -> tuple[tuple[Clash, ...], int]:
+    kept, count = list[Clash](), 0
+    for count, clash in enumerate(clashes(ROWS, three, lambda sql: _rows(database, sql)), 1):  # noqa: B007
+        if len(kept) < LISTED:
+            kept.append(clash)
+    return tuple(kept), count
 
 
-def _write_jsonl(database: "DuckDBPyConnection", three: Three, ours: Path, _link: Path, out: Path) -> None:
-    reading, changes = separated.sniffed(ours), _Changes(database, three)
-    names = [column.name for column in three.key]
-    with _opened(ours, "rt", reading) as source, _opened(out, "xt", reading) as target:
-        for line in filter(str.strip, source):
-            value = json.loads(line)
-            key = tuple(_as_json(value.get(name)) for name in names)
-            if key not in changes.gone:
-                changed = changes.changed.get(key)
-                target.write((_line(three.columns, changed) if changed else line.rstrip("\r\n")) + "\n")
-        target.writelines(_line(three.columns, row) + "\n" for row in changes.new)
+def _rows(database: "DuckDBPyConnection", sql: str) -> Iterator[Row]:
+    cursor = database.cursor().execute(sql)
+    while batch := cursor.fetchmany(2048):
+        yield from batch
 
 
-def _as_json(value: object) -> str:
-    """As DuckDB writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _line(columns: Sequence[Column], row: Row) -> str:
-    """The values are JSON already; what a line does not have is NULL."""
-    cells = zip(columns, row, strict=True)
-    there = (f"{json.dumps(c.name, ensure_ascii=False)}: {text}" for c, text in cells if text is not None)
-    return "{" + ", ".join(there) + "}"
-
-
-def _write_parquet(database: "DuckDBPyConnection", three: Three, _ours: Path, link: Path, out: Path) -> None:
-    """With content-defined chunks, so that the next version is a small delta."""
-    from pyarrow import parquet
-
-    cells, taken = (", ".join(f"{alias}.{quoted(c.name)}" for c in three.columns) for alias in "ox")
-    match = " AND ".join(f"x.{quoted(c.name)} = o.{quoted(c.name)}" for c in three.key)
-    standing = f"read_parquet({literal(str(link))}, file_row_number = true)"
-    sql = (
-        f"SELECT {cells}, o.file_row_number AS n__ FROM {standing} o"
-        f" WHERE NOT EXISTS (SELECT 1 FROM gone__ x WHERE {match})"
-        f" AND NOT EXISTS (SELECT 1 FROM changed__ x WHERE {match})"
-        f" UNION ALL SELECT {taken}, o.file_row_number FROM changed__ x JOIN {standing} o ON {match}"
-        f" UNION ALL SELECT {taken}, 9223372036854775807 FROM new__ x"
+def _recipe(database: "DuckDBPyConnection", three: Placed, own: int, take: Take) -> Recipe:
+    (count,) = next(_rows(database, "SELECT count(*) FROM ours"))
+    return recipe(
+        [column.name for column in three.columns],
+        own,
+        count,
+        ((row[0], row[1], row[2], row[3]) for row in _rows(database, changed_rows(three, take))),
+        (place for _, place in _rows(database, gone_rows(three, take))),
+        sorted((side, place) for side, place in _rows(database, new_rows(three, take))),
     )
-    names, order = (", ".join(quoted(c.name) for c in columns) for columns in (three.columns, three.key))
-    batches = database.sql(f"SELECT {names} FROM ({sql}) ORDER BY n__, {order}").to_arrow_reader(_WRITTEN)
-    with parquet.ParquetWriter(out, batches.schema, use_content_defined_chunking=True) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-
-
-_WRITERS: dict[str, Callable[["DuckDBPyConnection", Three, Path, Path, Path], None]] = {
-    kinds.CSV: _write_csv,
-    kinds.JSONL: _write_jsonl,
-    kinds.PARQUET: _write_parquet,
-}

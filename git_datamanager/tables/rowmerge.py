@@ -67,17 +67,49 @@ class Three:
     def row(self, alias: str) -> str:
         return ", ".join(f"{alias}.{quoted(column.name)}" for column in self.columns)
 
-    def merged_cell(self, column: Column, take: Take) -> str:
-        """What the cell of a row that all sides have becomes, or of one that both have added."""
-        name = quoted(column.name)
-        chosen = {Take.OURS: "o", Take.THEIRS: "t", Take.BASE: "b"}[take]
-        is_new = self.missing("b")
-        return (
-            f"CASE WHEN {self.same_cell('o', 't', column)} THEN o.{name}"
-            f" WHEN NOT ({is_new}) AND {self.same_cell('t', 'b', column)} THEN o.{name}"
-            f" WHEN NOT ({is_new}) AND {self.same_cell('o', 'b', column)} THEN t.{name}"
-            f" ELSE {chosen}.{name} END"
+    def merged_row(self, take: Take) -> str:
+        """What a row that all sides have becomes, or one that both have added."""
+        return ", ".join(
+            self._merged(column, take, f".{quoted(column.name)}") + f" AS {quoted(column.name)}"
+            for column in self.columns
         )
+
+    def restored_row(self) -> str:
+        """A row of ours that becomes what it was in base."""
+        return self.row("b")
+
+    def _merged(self, column: Column, take: Take, suffix: str, mark: str = "") -> str:
+        """One of the three aliases, with something around it, as the cell is decided."""
+        ours, theirs, base = (f"{mark}{alias}{suffix}" for alias in "otb")
+        chosen = {Take.OURS: ours, Take.THEIRS: theirs, Take.BASE: base}[take]
+        is_old = f"NOT ({self.missing('b')})"
+        return (
+            f"CASE WHEN {self.same_cell('o', 't', column)} THEN {ours}"
+            f" WHEN {is_old} AND {self.same_cell('t', 'b', column)} THEN {ours}"
+            f" WHEN {is_old} AND {self.same_cell('o', 'b', column)} THEN {theirs}"
+            f" ELSE {chosen} END"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Three):
+    """The same, of rows that lie in files: not what they hold is asked for but where it stands. Every
+    side has a column of this name, that of the number of the row."""
+
+    place: str = "place"
+
+    def row(self, alias: str) -> str:
+        return f"'{alias}', {alias}.{quoted(self.place)}"
+
+    def merged_row(self, take: Take) -> str:
+        """The three places, and for each column the alias of the side whose cell it has."""
+        sources = (self._merged(column, take, "'", "'") for column in self.columns)
+        places = ", ".join(f"{alias}.{quoted(self.place)}" for alias in "otb")
+        return f"{places}, concat({', '.join(sources)})"
+
+    def restored_row(self) -> str:
+        place = quoted(self.place)
+        return f"o.{place}, NULL, b.{place}, '{'b' * len(self.columns)}'"
 
 
 def any_of(conditions: Sequence[str]) -> str:
@@ -112,17 +144,17 @@ def removed_and_changed(three: Three, *, gone: str, left: str) -> str:
 
 def changed_rows(three: Three, take: Take) -> str:
     """Rows of both sides that theirs changed, as they are to be."""
-    cells = ", ".join(f"{three.merged_cell(c, take)} AS {quoted(c.name)}" for c in three.columns)
     new = three.missing("b")
     kept = f"NOT ({new})" if take is Take.BASE else "1"  # in base a row that both added is not
     sql = (
-        f"SELECT {cells} FROM {three.ours} o JOIN {three.theirs} t ON {three.match('o', 't')}"
+        f"SELECT {three.merged_row(take)} FROM {three.ours} o"
+        f" JOIN {three.theirs} t ON {three.match('o', 't')}"
         f" LEFT JOIN {three.base} b ON {three.match('o', 'b')}"
         f" WHERE NOT ({three.same('o', 't')}) AND ({new} OR NOT ({three.same('t', 'b')})) AND {kept}"
     )
     if take is Take.BASE:  # what theirs removed and ours changed
         sql += (
-            f" UNION ALL SELECT {three.row('b')} FROM {three.base} b"
+            f" UNION ALL SELECT {three.restored_row()} FROM {three.base} b"
             f" JOIN {three.ours} o ON {three.match('b', 'o')} LEFT JOIN {three.theirs} t"
             f" ON {three.match('b', 't')} WHERE {three.missing('t')} AND NOT ({three.same('o', 'b')})"
         )
