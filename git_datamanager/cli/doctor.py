@@ -21,7 +21,7 @@ _NARROWEST = 40
 
 @click.command(context_settings=HELP)
 @click.option(
-    "--fix", is_flag=True, help="Put right what is safe: hooks, merge driver, ignore lines, left-overs."
+    "--fix", is_flag=True, help="Put right what is safe: hooks, drivers, ignore lines, left-overs."
 )
 @click.option("--offline", is_flag=True, help="Send no request.")
 @click.option("--refresh", is_flag=True, help="Probe the stores anew; a probe counts for 7 days.")

@@ -32,6 +32,9 @@ NUMBERS = {
 }
 """The smallest that each may be."""
 _WEEK = 7 * 86400
+_MERGE = ("Git merges manifest.json as text", "Git merges manifest.json by its entries")
+_DIFF = ("Git shows changes of manifest.json, and none of the data", "Git shows what changed in the data")
+"""Without a driver, and with it."""
 
 
 def looks(manager: DataManager) -> Iterator[Check]:
@@ -43,7 +46,8 @@ def looks(manager: DataManager) -> Iterator[Check]:
             ("unknown settings", lambda: _unknown(manager)),
             ("trust", lambda: _trust(manager)),
             ("hooks", lambda: _hooks(manager)),
-            ("merge driver", lambda: _driver(manager)),
+            ("merge driver", lambda: _driver(manager, "merge", *_MERGE)),
+            ("diff driver", lambda: _driver(manager, "diff", *_DIFF)),
             ("history", lambda: _history(manager)),
             ("letters", lambda: _letters(manager)),
             ("disk", lambda: _disk(manager)),
@@ -141,20 +145,25 @@ def _install(manager: DataManager) -> str:
     return f"installed the hooks {', '.join(done)}"
 
 
-def _driver(manager: DataManager) -> Check:
-    git = manager.git
-    attribute = git.answer("check-attr", "merge", "--", "manifest.json") or ""
+def _driver(manager: DataManager, word: str, without: str, having: str) -> Check:
+    """One of the two that `git data install` configures; `word`: as attributes and settings call it."""
+    git, name = manager.git, f"{word} driver"
+    attribute = git.answer("check-attr", word, "--", "manifest.json") or ""
     if not attribute.endswith(": git-data"):
         return warn(
-            _TOPIC, "merge driver", ".gitattributes does not name it: Git merges manifest.json as text",
-            "git data init   # adds the line",
-        )  # fmt: skip
-    if drivers.configure_drivers(git, dry_run=True):
+            _TOPIC, name, f".gitattributes does not name it: {without}", "git data init   # adds the line"
+        )
+    if any(key.startswith(f"{word}.") for key in drivers.configure_drivers(git, dry_run=True)):
         return warn(
-            _TOPIC, "merge driver", "not configured here: Git merges manifest.json as text",
-            "git data install", repair=lambda: f"configured {', '.join(drivers.configure_drivers(git))}",
+            _TOPIC, name, f"not configured here: {without}", "git data install",
+            repair=lambda: _configure(manager),
         )  # fmt: skip
-    return ok(_TOPIC, "merge driver", "Git merges manifest.json by its entries")
+    return ok(_TOPIC, name, having)
+
+
+def _configure(manager: DataManager) -> str:
+    """Both drivers, whichever was asked for first."""
+    return f"configured {', '.join(drivers.configure_drivers(manager.git)) or 'both drivers'}"
 
 
 def _history(manager: DataManager) -> Check:

@@ -144,8 +144,20 @@ FAULTS: dict[str, tuple[Callable[[Clone], object], str, Result, str]] = {
         lambda c: c.git("config", "--remove-section", "merge.git-data"),
         "merge driver", Result.WARN, "git data install",
     ),
+    "no driver that shows the data": (
+        lambda c: c.git("config", "--unset", "diff.git-data.textconv"),
+        "diff driver", Result.WARN, "git data install",
+    ),
+    "a driver of an earlier release": (
+        lambda c: c.git("config", "diff.git-data.xfuncname", r'^    "(.*)": \{$'),
+        "diff driver", Result.WARN, "git data install",
+    ),
     "no attribute": (
         lambda c: c.write(".gitattributes", ""), "merge driver", Result.WARN, "git data init",
+    ),
+    "attributes of an earlier release": (
+        lambda c: c.write(".gitattributes", "manifest.json text eol=lf merge=git-data\n"),
+        "diff driver", Result.WARN, "git data init",
     ),
     "a misspelt setting": (
         lambda c: c.git("config", "data.autopul", "always"),
@@ -220,7 +232,14 @@ def test_a_fault_of_the_clone(ana: Clone, fault: str) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["no hooks", "no driver", "temporary files of a killed run", "a dataset Git does not ignore"],
+    [
+        "no hooks",
+        "no driver",
+        "no driver that shows the data",
+        "a driver of an earlier release",
+        "temporary files of a killed run",
+        "a dataset Git does not ignore",
+    ],
 )
 def test_fix_puts_right_what_is_safe(ana: Clone, fault: str) -> None:
     breaks, name, _, _ = FAULTS[fault]
@@ -233,6 +252,17 @@ def test_fix_puts_right_what_is_safe(ana: Clone, fault: str) -> None:
     assert again.repaired == []
     if name != "ignored":
         assert ana.git("status", "--porcelain").out == before
+
+
+def test_a_driver_that_lacks_is_named_by_what_it_does(ana: Clone) -> None:
+    ana.git("config", "--unset", "diff.git-data.textconv")
+    checks = look(ana)
+    assert found(checks, "merge driver").result is Result.OK
+    assert "none of the data" in found(checks, "diff driver").said
+    ana.git("config", "--remove-section", "merge.git-data")
+    ana.git("config", "--remove-section", "diff.git-data")
+    fixed = look(ana, fix=True)
+    assert found(fixed, "merge driver").result is found(fixed, "diff driver").result is Result.OK
 
 
 def test_fix_leaves_alone_what_is_not_ours_or_young(ana: Clone) -> None:
