@@ -23,8 +23,9 @@ from git_datamanager.ops.cachecare import Entry
 def cache(deed: str, everything: bool, older: float | None, dry_run: bool, as_json: bool) -> None:
     """Show what this clone keeps besides the working files, list it, or make room.
 
-    prune removes what a store holds and no newest version needs, indexes, and downloads that broke off.
-    Bytes that no store is known to hold stay, and so does what --force replaced.
+    prune removes what a store holds and no newest version needs, indexes, memos of what diffs and profiles
+    said, and downloads that broke off. Bytes that no store is known to hold stay, and so does what --force
+    replaced.
 
     Where the file system shares blocks (reflinks) a version here takes no room of its own. The limit is
     data.cacheSize; a directory that several clones share is set by data.cacheDir.
@@ -69,7 +70,8 @@ def _list(*, as_json: bool) -> None:
         return
     for entry in found:
         held = "" if entry.is_held or entry.kind == "kept" else "only here"
-        words = [entry.kind, entry.id[:12], render.size(entry.size), _day(entry.used), *entry.labels, held]
+        name = entry.id if entry.kind == "memo" else entry.id[:12]
+        words = [entry.kind, name, render.size(entry.size), _day(entry.used), *entry.labels, held]
         render.result("  ".join(render.clean(word) for word in words if word))
 
 

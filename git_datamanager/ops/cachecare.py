@@ -9,6 +9,7 @@ from typing import NamedTuple
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Manifest, State
 from git_datamanager.model.oid import Oid
+from git_datamanager.ops import diff_history
 from git_datamanager.workspace.partials import is_at_work
 
 _DAY = 86400
@@ -23,6 +24,8 @@ class Kind(StrEnum):
     """The block index of a big file, for making deltas."""
     PARTIAL = "partial"
     """The beginning of a download that broke off."""
+    MEMO = "memo"
+    """What was said of versions, so that it need not be found out again: diffs, profiles."""
     KEPT = "kept"
     """What `--force` replaced, under an id; only people remove it."""
 
@@ -54,8 +57,8 @@ def entries(manager: DataManager) -> list[Entry]:
 def prune(
     manager: DataManager, *, older: float | None = None, everything: bool = False, dry_run: bool = False
 ) -> list[Entry]:
-    """Remove what can be had again: versions that are not the newest, indexes, downloads that broke off;
-    with `everything` the newest versions, too; with `older` only what was not used for so many days.
+    """Remove what can be had again: versions that are not the newest, indexes, memos, downloads that broke
+    off; with `everything` the newest versions, too; with `older` only what was not used for so many days.
 
     Bytes that no store is known to hold stay, and so does what `--force` replaced.
     """
@@ -78,6 +81,9 @@ def _remove(manager: DataManager, entry: Entry) -> None:
             manager.packs.drop(Oid(entry.id))
         case Kind.OBJECT:
             manager.cache.drop(Oid(entry.id))
+        case Kind.MEMO:
+            entry.path.unlink(missing_ok=True)
+            entry.path.with_name(f"{entry.path.name}-journal").unlink(missing_ok=True)
         case _:
             entry.path.unlink(missing_ok=True)
 
@@ -101,6 +107,10 @@ def _all(manager: DataManager, manifest: Manifest) -> Iterator[Entry]:
     for path in _files(manager.state_folder / "partial"):
         if not is_at_work(path):
             yield _file(Kind.PARTIAL, path, is_held=True)
+    for path in (diff_history.memo(manager), manager.state_folder / "profiles.db"):
+        if path.is_file():
+            name = path.relative_to(manager.state_folder).as_posix()
+            yield _file(Kind.MEMO, path, is_held=True)._replace(id=name)
     for path in _files(manager.state_folder / "kept"):
         yield _file(Kind.KEPT, path, is_held=False)
 

@@ -7,6 +7,7 @@ is remembered once it was made: Git asks again for every commit that it shows.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_datamanager import __version__
@@ -135,11 +136,16 @@ def _key(step: Step) -> bytes:
     return hashlib.sha256(json.dumps(made_of).encode()).digest()
 
 
+def memo(manager: DataManager) -> Path:
+    """The file that remembers; it may be deleted at any time."""
+    return manager.state_folder / "diffs" / "texts.db"
+
+
 class _Book:
-    """`data/diffs/texts.db`: texts by what they come from, those used last."""
+    """Texts by what they come from, those used last."""
 
     def __init__(self, manager: DataManager) -> None:
-        self._file = SqliteCache(manager.state_folder / "diffs" / "texts.db", _SCHEMA)
+        self._file = SqliteCache(memo(manager), _SCHEMA)
 
     def read(self, key: bytes) -> tuple[str, ...] | None:
         rows = self._file.run("SELECT lines FROM text WHERE key = ?", key)
