@@ -7,7 +7,7 @@ import click
 
 from git_datamanager.cli import asking, options, render
 from git_datamanager.cli.app import HELP, manager
-from git_datamanager.errors import EXIT_NEGATIVE
+from git_datamanager.errors import EXIT_NEGATIVE, DataError
 
 if TYPE_CHECKING:
     from git_datamanager.ops.checks import CheckResult
@@ -28,8 +28,10 @@ def check(names: tuple[str, ...], version: str | None, timeout: float, as_json: 
     """Check datasets by the rules that .gitdata and checks/*.sql have for them.
 
     Checked is the working file as it is; where there is none, or none that differs, the latest version. A
-    failing check names rows. Exits with 1 where one failed that does not only warn.
+    failing check names rows. Exits with 1 where one failed that does not only warn, with 128 where one could
+    not be asked.
     """
+    from git_datamanager.ops.checks import Outcome
     from git_datamanager.ops.checks import check as verb
 
     with manager() as data:
@@ -39,7 +41,9 @@ def check(names: tuple[str, ...], version: str | None, timeout: float, as_json: 
         render.json("check", {"checks": [_plain(result) for result in results]})
     else:
         _print(results)
-    return EXIT_NEGATIVE if any(result.refuses for result in results) else 0
+    if any(result.refuses for result in results):
+        return EXIT_NEGATIVE
+    return DataError.exit_code if any(result.outcome is Outcome.UNCHECKED for result in results) else 0
 
 
 def _plain(result: "CheckResult") -> dict[str, Any]:
@@ -60,6 +64,8 @@ def _plain(result: "CheckResult") -> dict[str, Any]:
 
 
 def _print(results: "Sequence[CheckResult]") -> None:
+    from git_datamanager.ops.checks import Outcome
+
     if not results:
         render.note("no rules for these datasets: .gitdata has none, nor has checks/*.sql")
     last = ""
@@ -71,6 +77,8 @@ def _print(results: "Sequence[CheckResult]") -> None:
     failed = sum(result.refuses for result in results)
     if failed:
         render.say(f"{failed} of {len(results)} checks failed")
+    if unasked := sum(result.outcome is Outcome.UNCHECKED for result in results):
+        render.say(f"{unasked} of {len(results)} checks could not be asked")
 
 
 def _print_one(result: "CheckResult") -> None:
@@ -79,6 +87,7 @@ def _print_one(result: "CheckResult") -> None:
     word, slot = {
         Outcome.PASSED: ("ok", "added"),
         Outcome.SKIPPED: ("skipped", "dim"),
+        Outcome.UNCHECKED: ("unasked", "changed"),
         Outcome.FAILED: ("failed", "removed") if result.refuses else ("warning", "changed"),
     }[result.outcome]
     where = "" if result.rule.origin == ".gitdata" else f"  ({result.rule.origin})"

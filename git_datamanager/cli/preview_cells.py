@@ -10,6 +10,7 @@ from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.pages import measure, words
 from git_datamanager.pages.cells import plain_change
 from git_datamanager.tables.result import SourceDiff, TableDiff
+from git_datamanager.tables.schema import Change
 from git_datamanager.tables.values import Cell, shown
 
 _WIDTH = 60
@@ -35,7 +36,8 @@ def facts(diff: DatasetDiff | None) -> list[str]:
     if diff.problem is not None or diff.absent or tally is None or not any(tally):
         return [markdown.plain(outcome, limit=160) or "–", markdown.plain(words.schema(diff))]
     added, removed, changed = tally
-    return [f"+{added} −{removed} ~{changed}", markdown.plain(words.schema(diff))]
+    number = measure.number
+    return [f"+{number(added)} −{number(removed)} ~{number(changed)}", markdown.plain(words.schema(diff))]
 
 
 def checks(results: Sequence[CheckResult], entry: str) -> str:
@@ -45,6 +47,7 @@ def checks(results: Sequence[CheckResult], entry: str) -> str:
     counts = {
         "❌ {} failed": failed,
         "⚠️ {} warned": sum(result.outcome is Outcome.FAILED for result in mine) - failed,
+        "❓ {} not asked": sum(result.outcome is Outcome.UNCHECKED for result in mine),
         "{} skipped": sum(result.outcome is Outcome.SKIPPED for result in mine),
         "{} ok": sum(result.outcome is Outcome.PASSED for result in mine),
     }
@@ -69,7 +72,8 @@ def samples(diffs: Sequence[DatasetDiff], count: int) -> Iterator[str]:
 
 
 def _rows(added: int, removed: int, changed: int) -> str:
-    return f"{measure.counted(added, 'row')} added, {removed} removed, {changed} changed"
+    number = measure.number
+    return f"{measure.counted(added, 'row')} added, {number(removed)} removed, {number(changed)} changed"
 
 
 class _Sample(NamedTuple):
@@ -83,7 +87,7 @@ class _Sample(NamedTuple):
 
 
 def _cells(diff: DatasetDiff) -> Iterator[_Sample]:
-    """Changed cells of every table, one of each table first; where no cell changed, rows."""
+    """Changed cells of every table, then its rows that came or went; one of each table first."""
     tables = [
         (f"{prefix}{table.name}", table)
         for prefix, source in _sources(diff)
@@ -112,9 +116,10 @@ def _of_table(name: str, table: TableDiff) -> Iterator[_Sample]:
         for cell in table.cells(row):
             before, after = plain_change(cell.before, cell.after, _WIDTH)
             yield _Sample(name, _line(table.key_of(row)), cell.column, before, after)
-    if table.before_columns and table.after_columns and not table.key:
+    if table.before_columns and table.after_columns:  # of a table that one side alone has none is news
         for row in table.samples:
-            yield _Sample(name, "", "", _line(row.before or ()), _line(row.after or ()))
+            if row.change is not Change.CHANGED:
+                yield _Sample(name, "", "", _line(row.before or ()), _line(row.after or ()))
 
 
 def _line(cells: Sequence[Cell]) -> str:

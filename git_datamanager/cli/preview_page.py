@@ -7,6 +7,7 @@ from git_datamanager.errors import ObjectMissing
 from git_datamanager.model.manifest import State
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.proposal import Change, Finding, Level
+from git_datamanager.ops.checks import Outcome
 from git_datamanager.ops.preview import Preview, Verdict
 from git_datamanager.ops.preview_bytes import Look
 from git_datamanager.pages.measure import size_change as delta
@@ -48,9 +49,17 @@ def headline(preview: Preview) -> str:
         case Verdict.UNKNOWN:
             return f"❓ git data: a store did not answer, run this again ({does})"
         case Verdict.UNCHECKED:
-            return f"⚠️ git data: the manifest is fine, the bytes were not looked for ({does})"
+            return f"⚠️ git data: the manifest is fine, {_unknown(preview)} ({does})"
         case Verdict.OK:
             return f"✅ git data: ready to merge ({does})"
+
+
+def _unknown(preview: Preview) -> str:
+    """What nobody knows."""
+    if preview.unasked:
+        return "the bytes were not looked for"
+    open_ = sum(result.outcome is Outcome.UNCHECKED for result in preview.checks)
+    return f"{open_} check{'s' if open_ > 1 else ''} could not be asked"
 
 
 def _findings(preview: Preview, level: Level) -> Iterator[str]:

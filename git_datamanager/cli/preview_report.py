@@ -24,7 +24,9 @@ def report(preview: Preview) -> str:
 
 def _remark(finding: Finding) -> Remark:
     subject = f"{finding.subject}: " if finding.subject else ""
-    return Remark(f"{subject}{finding.text}", "bad" if finding.level is Level.ERROR else "", finding.hints)
+    is_error = finding.level is Level.ERROR
+    tone, label = ("bad", "Problem") if is_error else ("", "Note")
+    return Remark(f"{subject}{finding.text}", tone, finding.hints, label)
 
 
 def place(env: Mapping[str, str]) -> str | None:

@@ -24,7 +24,7 @@ def broken_rules(manager: DataManager, commit: Commit) -> Iterator[Finding]:
         if version is None or version.id in old or not mine or dataset.kind is not Kind.FILE:
             continue
         try:
-            results = run_checks(manager, dataset, version, mine)
+            results = run_checks(manager, dataset, version, mine, among=commit.manifest)
         except DataError as error:
             yield Finding(refuses=False, text=f"{dataset.name} was not checked: {error}", hints=error.hints)
             continue

@@ -20,6 +20,7 @@ from git_datamanager.ops.branch import BOT_BRANCH
 from git_datamanager.ops.checks import CheckResult
 from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.ops.preview_bytes import Look, look_for
+from git_datamanager.ops.preview_checks import Asking
 from git_datamanager.ops.preview_data import Limits, changed_pairs, limits_of, look_inside
 from git_datamanager.ops.rulebook import rules_of
 from git_datamanager.workspace.git import Git
@@ -34,7 +35,8 @@ class Verdict(StrEnum):
     REFUSED = "refused"
     """It must not be merged as it is."""
     UNCHECKED = "unchecked"
-    """The manifest is fine, and nobody looked for the bytes: no rights here, or not asked to."""
+    """Nothing is wrong with what was looked at, and that was not all: nobody looked for the bytes (no rights
+    here, or not asked to), or rules of the base could not be asked."""
     UNKNOWN = "unknown"
     """A store did not answer."""
 
@@ -102,12 +104,13 @@ def preview(
     inside = look_inside(
         reviewed, changed_pairs(now, proposed, names), seen.looks, limits,
         may_read=bytes_ != "none" and not seen.unasked and not seen.is_unknown,
-        rules=rules_of(manager, base_commit),
+        asking=Asking(rules_of(manager, base_commit), proposed),
     )  # fmt: skip
     findings = list(
         dict.fromkeys(
             [*notes, *proposal.findings, *_deleted(reviewed, proposal.deletions, approved_deletions),
-             *seen.findings, *preview_checks.findings(inside.checks, has_cells=limits.samples > 0)]
+             *seen.findings, *preview_checks.failures(inside.checks, has_cells=limits.samples > 0),
+             *([] if seen.unasked else preview_checks.gaps(inside.checks))]
         )
     )  # fmt: skip
     return Preview(
@@ -118,7 +121,11 @@ def preview(
         findings,
         seen.looks,
         seen.unasked and (unreadable or seen.unasked),
-        _verdict(findings, seen.unasked, is_unknown=seen.is_unknown),
+        _verdict(
+            findings,
+            is_unknown=seen.is_unknown,
+            is_open=seen.unasked is not None or preview_checks.are_open(inside.checks),
+        ),
         _lines(git.blob(f"{head_commit}:{model.FILE_NAME}") if proposed is not now else None),
         inside.diffs,
         inside.checks,
@@ -126,12 +133,12 @@ def preview(
     )
 
 
-def _verdict(findings: list[Finding], unasked: str | None, *, is_unknown: bool) -> Verdict:
+def _verdict(findings: list[Finding], *, is_unknown: bool, is_open: bool) -> Verdict:
     if any(f.level is Level.ERROR for f in findings):
         return Verdict.REFUSED
     if is_unknown:
         return Verdict.UNKNOWN
-    return Verdict.UNCHECKED if unasked else Verdict.OK
+    return Verdict.UNCHECKED if is_open else Verdict.OK
 
 
 def _ancestor(git: Git, base: str, head: str) -> str:

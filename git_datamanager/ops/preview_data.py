@@ -5,7 +5,7 @@ too long, cannot be read or cannot be had is shown by its manifest entries, with
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,12 +18,13 @@ from git_datamanager.ops.diff import Asked, compare
 from git_datamanager.ops.diff_sides import Pair, between
 from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.ops.preview_bytes import Look
-from git_datamanager.ops.preview_checks import checked
+from git_datamanager.ops.preview_checks import Asking, checked, unasked
+from git_datamanager.tables.deadline import OutOfTime, limited
 from git_datamanager.tables.result import SourceDiff
-from git_datamanager.tables.rules import Rule
 from git_datamanager.workspace.settings import Settings
 
 _UNREADABLE = "it cannot be read as a table, or only on one side"
+NOTHING = Asking()
 REPORT_ROWS = 50
 """Rows of each kind and table that a report has."""
 
@@ -36,7 +37,7 @@ class Limits(NamedTuple):
     size: int
     """Bytes of both versions of a file together; above it nothing is fetched or opened."""
     seconds: int
-    """After which no further dataset is begun."""
+    """For all datasets together; what is being compared then is broken off."""
 
 
 class Inside(NamedTuple):
@@ -68,8 +69,7 @@ def look_inside(
     limits: Limits,
     *,
     may_read: bool,
-    rules: Sequence[Rule] = (),
-    clock: Callable[[], float] = time.monotonic,
+    asking: Asking = NOTHING,
 ) -> Inside:
     """Compare each pair, and ask the rules of what is new. Without `may_read`, and where `problem` says why,
     only what the manifests say.
@@ -77,22 +77,27 @@ def look_inside(
     `looks`: what was seen of the bytes of new versions, by entry id. Bytes are fetched into the cache.
     """
     asked = Asked(rows=REPORT_ROWS if limits.samples else 0)
-    end = clock() + limits.seconds
+    end = time.monotonic() + limits.seconds
     found: list[DatasetDiff] = []
     checks: list[CheckResult] = []
     for pair in pairs:
         if not may_read or pair.after is None:
             found += _outlines(manager, pair)
+            checks += unasked(pair, asking, "nobody looked for the bytes")
             continue
-        why = _reason(pair, looks, limits, is_late=clock() >= end)
+        why = _reason(pair, looks, limits, is_late=time.monotonic() >= end)
         if why is not None:
-            found += [replace(outline, problem=why) for outline in _outlines(manager, pair)]
+            found += _outlines(manager, pair, why)
+            checks += unasked(pair, asking, why)
             continue
         try:
-            found += compare(manager, [pair], asked=asked, may_fetch=reading.always)
+            with limited(end - time.monotonic()):
+                found += compare(manager, [pair], asked=asked, may_fetch=reading.always)
+        except OutOfTime:
+            found += _outlines(manager, pair, _late(limits))
         except DataError as error:
-            found += [replace(outline, problem=str(error)) for outline in _outlines(manager, pair)]
-        checks += checked(manager, pair.after, rules, size=limits.size, seconds=end - clock())
+            found += _outlines(manager, pair, str(error))
+        checks += checked(manager, pair, asking, size=limits.size, until=end)
     return Inside(found if limits.samples else list(map(_hushed, found)), checks)
 
 
@@ -112,8 +117,14 @@ def _hushed_source(source: SourceDiff) -> SourceDiff:
     return replace(source, tables=tables, note=note)
 
 
-def _outlines(manager: DataManager, pair: Pair) -> list[DatasetDiff]:
-    return compare(manager, [pair], asked=Asked(is_names_only=True))
+def _outlines(manager: DataManager, pair: Pair, why: str | None = None) -> list[DatasetDiff]:
+    """What the manifests say; `why` it is not more."""
+    found = compare(manager, [pair], asked=Asked(is_names_only=True))
+    return found if why is None else [replace(outline, problem=why) for outline in found]
+
+
+def _late(limits: Limits) -> str:
+    return f"time: all comparisons together have {limits.seconds} seconds (data.preview.seconds)"
 
 
 def _differs(pair: Pair) -> bool:
@@ -133,5 +144,5 @@ def _reason(pair: Pair, looks: Mapping[str, Look], limits: Limits, *, is_late: b
     if kind is Kind.FILE and sum(version.size for version in versions) > limits.size:
         return f"both versions together are more than {limits.size} bytes (data.preview.maxSize)"
     if is_late:
-        return f"{limits.seconds} seconds went by with other datasets (data.preview.seconds)"
+        return _late(limits)
     return None

@@ -21,6 +21,8 @@ class Remark(NamedTuple):
     """`good`, `bad`, or nothing."""
     hints: tuple[str, ...] = ()
     """Commands."""
+    label: str = ""
+    """What it is, for those who do not see the tone: `Problem`."""
 
 
 DEFAULT = Limits()
@@ -49,7 +51,8 @@ def diff_page(
 
 def _remark(remark: Remark) -> Html:
     hints = [tag("code", hint) for hint in remark.hints]
-    return tag("p", remark.text, *hints, class_=f"remark {remark.tone}".strip())
+    label = [tag("strong", f"{remark.label}: ")] if remark.label else []
+    return tag("p", *label, remark.text, *hints, class_=f"remark {remark.tone}".strip())
 
 
 def _facts(diffs: Sequence[DatasetDiff]) -> Html:

@@ -96,8 +96,7 @@ def _chosen(every: Sequence[_Seen], lines: Sequence[_Line]) -> list[_Seen]:
         return list(every)
     differing = {c.name for c in every if any(line.differs(folded(c.name)) for line in lines)}
     ranks = sorted(every, key=lambda c: (not c.is_key, c.name not in differing, c.status is Change.SAME))
-    kept = set(ranks[:COLUMNS])
-    return [column for column in every if column in kept]
+    return ranks[:COLUMNS]  # in this order: what changed is not to be searched for at the far right
 
 
 def _hidden_head() -> Html:

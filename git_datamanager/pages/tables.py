@@ -41,7 +41,7 @@ def left(text: str) -> Html:
 
 
 def counts(added: int, removed: int, changed: int) -> Html:
-    """+12 −3 ~48, what is none left out."""
+    """+12 −3 ~48, what is none left out; nothing for no change at all."""
     found = zip(_KINDS, (added, removed, changed), strict=True)
     parts = [
         tag(
@@ -53,7 +53,7 @@ def counts(added: int, removed: int, changed: int) -> Html:
         for change, count in found
         if count
     ]
-    return tag("span", join(parts, " "), class_="counts")
+    return tag("span", join(parts, " "), class_="counts") if parts else Html("")
 
 
 def group(name: str, head: Sequence[str], body: Sequence[str], level: int, *, is_open: bool) -> Html:

@@ -13,10 +13,16 @@ SAME_DATA = "bytes changed, data same"
 
 def versions(diff: DatasetDiff) -> str:
     """v2 → v3."""
-    if diff.before is None or diff.after is None:
+    if diff.before is None or diff.after is None or is_one_version(diff):
         one = diff.after or diff.before
         return one.label if one is not None else "–"
     return f"{diff.before.label} → {diff.after.label}"
+
+
+def is_one_version(diff: DatasetDiff) -> bool:
+    """Both sides are the same version, or versions of the same bytes: the dataset has only another name."""
+    versions = [point.version if point is not None else None for point in (diff.before, diff.after)]
+    return versions[0] is not None and versions[1] is not None and versions[0].oid == versions[1].oid
 
 
 def grown(diff: DatasetDiff) -> int:
@@ -54,6 +60,7 @@ def _schema(found: Sequence[SourceDiff]) -> Iterator[str]:
     tables = [
         ("table", t.change) for s in both for t in s.tables if t.change in (Change.ADDED, Change.REMOVED)
     ]
+    tables += [("table", Change.CHANGED) for s in both for t in s.tables if t.was is not None]
     columns = [("column", c.change) for s in both for t in s.tables for c in t.columns]
     things = [(t.kind, t.change) for s in both for t in s.things]
     tally: dict[tuple[str, Change], int] = {}
@@ -66,6 +73,8 @@ def _schema(found: Sequence[SourceDiff]) -> Iterator[str]:
 
 def outcome(diff: DatasetDiff) -> str:
     """What became of the dataset, in one line; empty where the rows say it."""
+    if is_one_version(diff):
+        return "not a byte differs"
     if diff.before and diff.after and not diff.differs:
         return "not a byte differs" if diff.is_same else f"bytes changed, {diff.scope or 'data'} same"
     if diff.before is None or diff.after is None:

@@ -32,7 +32,7 @@ class _Deadline:
         return time.monotonic() >= self._end
 
     def _watch(self) -> None:
-        if self._done.wait(self._end - time.monotonic()):
+        if self._done.wait(min(self._end - time.monotonic(), threading.TIMEOUT_MAX)):
             return
         while not self._done.wait(_EVERY):
             with self._lock:  # no connection is closed meanwhile

@@ -6,7 +6,8 @@ from git_datamanager.cli import markdown, preview_cells, preview_page, preview_r
 from git_datamanager.model.proposal import Deletions, Proposal
 from git_datamanager.ops.preview import Preview, Verdict
 from git_datamanager.ops.preview_data import Limits
-from tests.pages.scene import PAYLOADS, hostile, release
+from git_datamanager.tables.result import RowChange
+from tests.pages.scene import PAYLOADS, changed, file_diff, hostile, release
 
 
 def seen(diffs: list) -> Preview:
@@ -71,6 +72,21 @@ def test_cells_of_strangers_end_nothing(payload: str) -> None:
     for line in lines:
         if line.startswith("<summary>"):
             assert line.count("<") == line.count(">") == 6
+
+
+def test_rows_that_came_are_shown_where_no_cell_changed() -> None:
+    rows = [RowChange(None, (7, "heat pump")), RowChange((8, "lignite"), None)]
+    diff = file_diff("d", "sqlite", changed("technology", rows, ("id", "name")))
+    text = "\n".join(preview_cells.samples([diff], 3))
+    assert "| `technology` |  |  |  | `7, heat pump` |" in text
+    assert "| `technology` |  |  | `8, lignite` |  |" in text
+
+
+def test_thousands_are_written_alike_everywhere() -> None:
+    diff = file_diff("d", "csv", changed("rows", [RowChange(None, (1,))], ("a",), added=1000, removed=2000))
+    (summary,) = [line for line in preview_cells.samples([diff], 3) if line.startswith("<summary>")]
+    assert "1\u202f000 rows added, 2\u202f000 removed, 0 changed" in summary
+    assert preview_cells.facts(diff)[0] == "+1\u202f000 −2\u202f000 ~0"
 
 
 def test_few_cells_come_from_every_table() -> None:

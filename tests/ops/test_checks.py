@@ -1,6 +1,7 @@
 """git data check: where rules come from, what is checked by them, and what is said."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -23,17 +24,20 @@ RULES = """
 """
 
 
+ENDLESS = (
+    "-- dataset: energy.sqlite\nSELECT count(*) FROM range(1000000000000) a, range(1000) b"
+    " WHERE a.range * b.range % 7 = 3"
+)
+
+
 def database(path: Path, *statements: str) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         for statement in statements:
             connection.execute(statement)
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """energy.sqlite in two versions that keep all rules but a warning, with rules in all places."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     database(
         ana.path / "energy.sqlite",
         "CREATE TABLE Demand (region TEXT, year INTEGER, value REAL)",
@@ -53,12 +57,6 @@ def template(founded_world: World, template_folder: Path) -> World:
     )
     ana.git("add", ".gitdata", "checks")
     ana.commit("two")
-    return world
-
-
-@pytest.fixture
-def ana(template: World, tmp_path: Path) -> Clone:
-    return template.copy(tmp_path / "world").found("ana")
 
 
 def outcomes(clone: Clone, *args: str, code: int = 0) -> dict[str, str]:
@@ -164,11 +162,7 @@ def test_sql_may_have_braces_and_other_datasets(ana: Clone) -> None:
 
 
 def test_an_endless_check_is_stopped(ana: Clone) -> None:
-    ana.write(
-        "checks/odd.sql",
-        "-- dataset: energy.sqlite\nSELECT count(*) FROM range(1000000000000) a, range(1000) b"
-        " WHERE a.range * b.range % 7 = 3",
-    )
+    ana.write("checks/odd.sql", ENDLESS)
     results = ana.json("check", "energy.sqlite", "--timeout", "0.2", code=1)["checks"]
     assert "stopped after 0.2 s" in next(c["message"] for c in results if c["rule"] == "odd")
 
@@ -238,3 +232,51 @@ def test_a_commit_that_keeps_the_rules_passes_and_a_warning_refuses_none(ana: Cl
     done = ana.git("commit", "-q", "-m", "nine")
     assert "prices.csv v2 breaks the rule notNull (price): 1 row" in done.err
     assert "Demand" not in done.err
+
+
+def test_one_dataset_that_is_damaged_keeps_no_rule_and_the_others_are_checked(ana: Clone) -> None:
+    ana.write("a.parquet", b"PAR1" + b"x" * 300 + b"PAR1")
+    ana.write(".gitdata", ana.read(".gitdata").decode() + '[check "a.parquet"]\nunique = (a)\nrows = 1..\n')
+    ana.data("add", "a.parquet")
+    found = outcomes(ana, code=1)
+    assert (found["unique (a)"], found["rows 1.."], found["notNull (price)"]) == ("failed",) * 3
+    assert found["unique Demand(region, year)"] == "passed"
+
+
+def test_a_rule_that_needs_what_is_damaged_fails_alone(ana: Clone) -> None:
+    ana.write("a.parquet", b"PAR1" + b"x" * 300 + b"PAR1")
+    ana.data("add", "a.parquet")
+    ana.write("checks/odd.sql", "-- dataset: energy.sqlite\nSELECT * FROM a")
+    found = outcomes(ana, "energy.sqlite", code=1)
+    assert found.pop("odd") == "failed"
+    assert set(found.values()) == {"passed"}
+
+
+def test_a_dataset_that_is_not_here_is_told_beside_the_others(world: World) -> None:
+    ana = world.found("ana")
+    ana.git("push", "-q")
+    reader = world.clone("reader")
+    reader.data("pull", "energy.sqlite")
+    done = reader.data("check", code=128)
+    assert "ok       unique Demand(region, year)" in done.out
+    assert "unasked  notNull (price): prices.csv v1 is not in this clone" in done.out
+    assert "1 of 5 checks could not be asked" in done.err
+    assert "not in this clone" in reader.data("check", "prices.csv", code=128).err
+
+
+def test_no_rule_is_asked_when_the_time_is_over(ana: Clone) -> None:
+    manager = DataManager.open(ana.path)
+    dataset = manager.manifests.current().dataset("energy.sqlite")
+    rules = of_dataset(rules_of(manager), dataset.name)
+    results = run_checks(manager, dataset, dataset.latest, rules, until=time.monotonic())
+    assert {result.outcome for result in results} == {Outcome.UNCHECKED}
+    assert not any(result.refuses for result in results)
+
+
+def test_a_rule_that_is_stopped_by_the_end_of_all_time_has_not_failed(ana: Clone) -> None:
+    ana.write("checks/odd.sql", ENDLESS)
+    manager = DataManager.open(ana.path)
+    dataset = manager.manifests.current().dataset("energy.sqlite")
+    (rule,) = [rule for rule in rules_of(manager) if rule.text == "odd"]
+    (result,) = run_checks(manager, dataset, dataset.latest, [rule], until=time.monotonic() + 0.7)
+    assert result.outcome is Outcome.UNCHECKED

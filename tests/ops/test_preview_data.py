@@ -2,26 +2,18 @@
 
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import loads
-from git_datamanager.ops.preview_data import Limits, changed_pairs, look_inside
-from tests.world import Clone, World, make_database, movable_world
+from tests.world import Clone, World, make_database
 
 HOSTILE = "<img src=x onerror=alert(1)>|`@all`</details>\u202e"
 
 
-@pytest.fixture(scope="module")
-def proposed(template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """Published: a database and a CSV. In the clone ana a branch that changes the one and adds another."""
-    world = movable_world(template_folder / "world")
-    ana = world.found("ana")
     make_database(ana.path / "energy.sqlite", 50)
     ana.write("prices.csv", "day,price\n1,10\n2,20\n")
     ana.data("add", "energy.sqlite", "prices.csv")
@@ -38,17 +30,6 @@ def proposed(template_folder: Path) -> World:
     ana.write("extra.csv", "a,b\n1,2\n3,4\n")
     ana.data("add", "energy.sqlite", "extra.csv")
     ana.commit("two")
-    return world
-
-
-@pytest.fixture
-def world(proposed: World, tmp_path: Path) -> World:
-    return proposed.copy(tmp_path / "world")
-
-
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
 
 
 class Report:
@@ -307,25 +288,104 @@ def test_a_failing_check_names_no_cell_where_none_may_leave(ana: Clone) -> None:
     assert "77.5" not in found.page + found.markdown + str(found.document)
 
 
-@pytest.fixture
-def inside(ana: Clone) -> Callable[..., list]:
-    """`look_inside` for the request, with limits and a clock of the test."""
-
-    def look(*, seconds: int) -> list:
-        base, head = (
-            loads(ana.git("show", f"{rev}:manifest.json").out.encode()) for rev in ("origin/main", "next")
-        )
-        pairs = changed_pairs(base, head, {"energy.sqlite", "extra.csv"})
-        ticks = count()
-        manager, limits = DataManager.open(ana.path), Limits(3, 1 << 30, seconds)
-        return look_inside(manager, pairs, {}, limits, may_read=True, clock=lambda: next(ticks)).diffs
-
-    return look
+def without_duckdb(folder: Path) -> dict[str, str]:
+    """The environment of a machine that has not the extra `tabular`."""
+    (folder / "absent").mkdir()
+    (folder / "absent" / "duckdb.py").write_text("raise ImportError")
+    return {"PYTHONPATH": str(folder / "absent")}
 
 
-def test_no_dataset_is_begun_when_the_time_is_over(inside: Callable[..., list]) -> None:
-    assert [d.problem for d in inside(seconds=10)] == [None, None]
-    first, second = inside(seconds=2)
-    assert first.source is not None
-    assert second.source is None
-    assert "data.preview.seconds" in second.problem
+@pytest.mark.slow
+def test_without_what_asks_rules_nobody_says_that_all_is_well(ana: Clone, tmp_path: Path) -> None:
+    tracked(ana, "check.energy.sqlite.unique=technology(id)", "check-warning.extra.csv.range=(a) 2..")
+    found = Report(ana, env=without_duckdb(tmp_path))
+    assert found.document["verdict"] == "unchecked"
+    assert "2 checks could not be asked" in found.markdown.splitlines()[0]
+    assert "ready to merge" not in found.markdown + found.page
+    assert found.row("energy.sqlite")[7] == "❓ 1 not asked"
+    notices = [f for f in found.document["findings"] if f["level"] == "notice"]
+    assert [n["subject"] for n in notices] == ["energy.sqlite v2", "extra.csv v1"]
+    assert "git-datamanager[tabular]" in notices[0]["text"]
+    assert {c["outcome"] for c in found.document["checks"]} == {"unchecked"}
+
+
+@pytest.mark.slow
+def test_a_rule_that_only_warns_keeps_the_verdict(ana: Clone, tmp_path: Path) -> None:
+    tracked(ana, "check-warning.extra.csv.range=(a) 2..")
+    assert Report(ana, env=without_duckdb(tmp_path)).document["verdict"] == "ok"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", ["data.preview.maxSize=1k", "data.preview.seconds=0"])
+def test_rules_of_what_nobody_opens_are_open(ana: Clone, limit: str) -> None:
+    tracked(ana, "check.energy.sqlite.unique=technology(id)", limit)
+    found = Report(ana)
+    assert found.document["verdict"] == "unchecked"
+    (notice,) = [f for f in found.document["findings"] if "could not be asked" in f["text"]]
+    assert limit.partition("=")[0] in notice["text"]
+
+
+@pytest.mark.slow
+def test_data_that_cannot_be_read_keeps_no_rule(ana: Clone) -> None:
+    """Else a request would pass every check with a damaged file."""
+    ana.write("more.parquet", b"PAR1" + b"x" * 300 + b"PAR1")
+    ana.data("add", "more.parquet")
+    ana.commit("damaged")
+    tracked(ana, "check.*.parquet.unique=(a)")
+    found = Report(ana, code=1)
+    assert found.row("more.parquet")[7] == "❌ 1 failed"
+
+
+@pytest.mark.slow
+def test_a_rule_on_two_datasets_asks_those_of_the_request(ana: Clone) -> None:
+    """Whatever is checked out meanwhile."""
+    ana.git("switch", "-q", "main")
+    ana.write(
+        "checks/sum.sql",
+        "-- dataset: energy.sqlite\nSELECT * FROM technology t, extra e WHERE e.a = 3 LIMIT 1",
+    )
+    ana.git("add", "checks")
+    ana.commit("a rule")
+    ana.git("push", "-q")
+    found = Report(ana, "--head", "next", code=1)
+    assert [c["outcome"] for c in found.document["checks"]] == ["failed"]
+    assert "1 row" in found.document["findings"][0]["text"]
+
+
+@pytest.mark.slow
+def test_drift_is_measured_from_what_the_base_has(ana: Clone) -> None:
+    """Two versions in one request are no way to grow in steps that are small enough."""
+    tracked(ana, "check.energy.sqlite.drift=technology 30%")
+    make_database(ana.path / "energy.sqlite", 64)
+    ana.data("add", "energy.sqlite")
+    ana.commit("first step")
+    make_database(ana.path / "energy.sqlite", 80)
+    ana.data("add", "energy.sqlite")
+    ana.commit("second step")
+    found = Report(ana, code=1)
+    assert "was 50, rows 80" in found.document["findings"][0]["text"]
+
+
+@pytest.mark.slow
+def test_a_comparison_is_broken_off_when_the_time_is_over(ana: Clone) -> None:
+    ana.write("long.csv", "a,b\n" + "1,2,3\n1\n" * 700_000)  # Python has to read it
+    ana.data("add", "long.csv")
+    ana.commit("long")
+    ana.data("upload", "long.csv")
+    tracked(ana, "data.preview.seconds=1", "check.long.csv.notNull=(a)")
+    found = Report(ana)
+    assert found.dataset("energy.sqlite")["source"] is not None
+    assert found.dataset("long.csv")["source"] is None
+    assert found.row("long.csv")[5].startswith("new\\, not compared\\: time")
+    assert found.document["verdict"] == "unchecked"
+
+
+@pytest.mark.slow
+def test_a_dataset_that_was_only_renamed(ana: Clone) -> None:
+    ana.data("mv", "prices.csv", "costs.csv")
+    ana.commit("rename")
+    found = Report(ana)
+    line = next(line for line in found.markdown.splitlines() if "→ `costs.csv`" in line)
+    assert "renamed" in line
+    assert "not compared" not in line
+    assert "not compared" not in found.page.lower()

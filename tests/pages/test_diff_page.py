@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from git_datamanager.model.manifest import Kind
+from git_datamanager.model.manifest import Kind, State, Version
+from git_datamanager.model.oid import Oid
+from git_datamanager.model.ulid import new_ulid
 from git_datamanager.ops.differences import DatasetDiff, Point
 from git_datamanager.pages import words
 from git_datamanager.pages.budget import Limits
@@ -35,6 +37,7 @@ TAGS = {
     *(
         "a",
         "p",
+        "strong",
         "span",
         "small",
         "bdi",
@@ -151,6 +154,8 @@ def test_wide_tables_show_their_key_and_what_changed() -> None:
     assert "777 → -1" in words_of(page)
     assert re.search("c500</bdi><small>key", page)
     assert "976 more columns not shown." in words_of(page)
+    heads = re.findall(r'<th scope="col"[^>]*><bdi>(\w+)</bdi>', page)
+    assert heads[:3] == ["c500", "c777", "c0"]  # not at the far right, where one has to search for it
 
 
 def test_few_rows_lie_open_and_many_do_not() -> None:
@@ -192,6 +197,29 @@ def test_few_rows_lie_open_and_many_do_not() -> None:
 )  # fmt: skip
 def test_outcomes(diff: DatasetDiff, said: str) -> None:
     assert words.outcome(diff) == said
+
+
+def test_a_problem_is_no_matter_of_colour_alone() -> None:
+    page = diff_page(release(), "x", remarks=[Remark("not good", "bad", (), "Problem"), Remark("so so")])
+    assert "<strong>Problem: </strong>not good" in page
+    assert words_of(page).count("Problem") == 1
+
+
+def test_a_table_of_another_name_is_a_change_of_schema() -> None:
+    diff = file_diff("d", "sqlite", changed("Demand", [], ("id",), was="demand"))
+    assert words.schema(diff) == "~1\u00a0table"
+    assert "was demand" in words_of(diff_page([diff], "x"))
+
+
+def test_a_dataset_that_has_only_another_name_was_not_changed() -> None:
+    version = Version(
+        number=1, id=new_ulid(), state=State.PUBLISHED, oid=Oid("a" * 64), size=5, author="Ana",
+        created="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    point = Point("v1", 5, version)
+    diff = DatasetDiff(name="new", kind=Kind.FILE, before=point, after=point, renamed_from="old")
+    assert (words.outcome(diff), words.versions(diff)) == ("not a byte differs", "v1")
+    assert "not compared" not in words_of(diff_page([diff], "x")).lower()
 
 
 def test_rows_of_a_new_dataset_are_no_change_of_schema() -> None:
