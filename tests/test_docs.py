@@ -320,6 +320,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "cache-prune": clone.json("cache", "prune", "--all", "--dry-run"),
         "explain": clone.json("add", "--explain", "prices.sqlite"),
         "compact": clone.json("compact", "prices.sqlite", "--dry-run"),
+        "set": clone.json("set", "prices.sqlite", "key=a,b", "title=Prices", "--dry-run"),
         "delete": clone.json("delete", "prices.sqlite", "--dry-run"),
         "rm": clone.json("rm", "--cached", "prices.sqlite", "--dry-run"),
         "mv": clone.json("mv", "prices.sqlite", "old.sqlite", "--dry-run"),

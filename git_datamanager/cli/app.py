@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "undelete": ("lifecycle", "Bring back what was deleted, while its bytes can be had."),
     "prune": ("lifecycle", "Ask for the deletion of old versions."),
     "compact": ("compact", "Ask for deltas in place of old whole versions."),
+    "set": ("telling", "Tell a dataset its key columns, title, tags."),
     "mv": ("lifecycle", "Rename a dataset."),
     "rm": ("lifecycle", "Stop materialising a dataset."),
     "gc": ("sweep", "Move what nothing names to the trash, and later remove it."),

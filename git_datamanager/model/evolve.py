@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from git_datamanager.errors import Conflict, DataError, ManifestError, NotFound, UnknownVersion
 from git_datamanager.model import compaction
@@ -185,6 +186,13 @@ def rename(manifest: Manifest, old: str, new: str) -> Manifest:
         state = manifest.datasets[new].state
         raise Conflict(f"there is a dataset {new!r} already" + (f", {state}" if state else ""))
     return manifest.drop(old).put(replace(dataset, name=new))
+
+
+def set_options(manifest: Manifest, name: str, put: Mapping[str, Any], drop: Collection[str]) -> Manifest:
+    """Tell a dataset these options, and no longer those."""
+    dataset = manifest.dataset(name)
+    kept = {key: value for key, value in dataset.options.items() if key not in drop}
+    return manifest.put(replace(dataset, options={**kept, **put}))
 
 
 def remove(manifest: Manifest, name: str, *, committed: Collection[str]) -> Manifest:

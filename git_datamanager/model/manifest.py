@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from git_datamanager.errors import ManifestError, UnknownDataset
-from git_datamanager.model import fields, strictjson
+from git_datamanager.model import fields, options, strictjson
 from git_datamanager.model.entries import (
     DATASET_FIELDS,
     MANIFEST_FIELDS,
@@ -165,42 +165,10 @@ def _dataset(name: str, value: object, what: str) -> Dataset:
         name=name,
         kind=kind,
         state=fields.choice(DatasetState, raw["state"], f"{where}: state") if "state" in raw else None,
-        options=_options(raw.get("options", {}), where),
+        options=options.checked(raw.get("options", {}), where),
         versions=tuple(sorted(read, key=version_order, reverse=True)),
         extra=fields.unknown(raw, DATASET_FIELDS),
     )
-
-
-_OPTION_FIELDS = (
-    "key", "encoding", "storage_class", "tags", "title", "description", "max_diff_rows", "plain",
-)  # fmt: skip
-_OPTION_TYPES: dict[str, type] = {
-    "key": list, "encoding": str, "storage_class": str, "tags": list,
-    "title": str, "description": str, "max_diff_rows": int, "plain": int,
-}  # fmt: skip
-
-
-def _options(value: object, where: str) -> dict[str, Any]:
-    options = fields.mapping(value, f"{where}: options")
-    for key, wanted in _OPTION_TYPES.items():
-        if key in options and not _is(options[key], wanted):
-            raise ManifestError(f"{where}: option {key} is not {_ARTICLES[wanted]}")
-    if options.get("encoding", "auto") not in ("auto", "identity", "zstd"):
-        raise ManifestError(f"{where}: option encoding is not one of auto, identity, zstd")
-    if options.get("max_diff_rows", 0) < 0:
-        raise ManifestError(f"{where}: option max_diff_rows is negative")
-    if not 1 <= options.get("plain", 1) <= MAX_NUMBER:
-        raise ManifestError(f"{where}: option plain is not a number of versions from 1 up")
-    return options
-
-
-_ARTICLES = {list: "a list of strings", str: "a string", int: "an integer"}
-
-
-def _is(value: object, wanted: type) -> bool:
-    if isinstance(value, list):
-        return wanted is list and all(isinstance(item, str) for item in value)
-    return isinstance(value, wanted) and not isinstance(value, bool)
 
 
 # The time that every entry of this state has.
@@ -255,8 +223,8 @@ def _encodings(value: object, where: str) -> dict[str, int]:
 
 
 def _plain_dataset(dataset: Dataset) -> dict[str, Any]:
-    known = {key: dataset.options[key] for key in _OPTION_FIELDS if key in dataset.options}
-    rest = fields.unknown(dataset.options, _OPTION_FIELDS)
+    known = {key: dataset.options[key] for key in options.KNOWN if key in dataset.options}
+    rest = fields.unknown(dataset.options, tuple(options.KNOWN))
     body: dict[str, Any] = {"kind": str(dataset.kind)}
     if dataset.state:
         body["state"] = str(dataset.state)

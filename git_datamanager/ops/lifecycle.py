@@ -4,10 +4,10 @@ import errno
 import os
 import shlex
 import stat as stat_module
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from git_datamanager import fsio
 from git_datamanager.content.snapshot import LOGS
@@ -88,6 +88,17 @@ def compact(manager: DataManager, name: str, keep: int | None, *, dry_run: bool 
     full = select.dataset_of(manager, before, name).name
     with manager.journal.record("compact", full, {"keep": keep}):
         after = manager.manifests.change(lambda m, _: compaction.ask(m, full, keep), dry_run=dry_run)
+    return Change(full, before.datasets[full], after.datasets[full])
+
+
+def set_options(
+    manager: DataManager, name: str, put: Mapping[str, Any], drop: Collection[str], *, dry_run: bool = False
+) -> Change:
+    """Tell a dataset these options, and no longer those."""
+    before = manager.manifests.current()
+    full = select.dataset_of(manager, before, name).name
+    with manager.journal.record("set", full, {"put": dict(put), "drop": sorted(drop)}):
+        after = manager.manifests.change(lambda m, _: evolve.set_options(m, full, put, drop), dry_run=dry_run)
     return Change(full, before.datasets[full], after.datasets[full])
 
 

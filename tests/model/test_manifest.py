@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_datamanager.errors import ManifestError, NameRefused, UnknownDataset, UnknownVersion
-from git_datamanager.model import fields
+from git_datamanager.model import fields, options
 from git_datamanager.model.manifest import (
     Dataset,
     DatasetState,
@@ -449,5 +449,5 @@ def test_the_schema_knows_the_fields_of_the_reader() -> None:
     definitions = SCHEMA["$defs"]
     assert tuple(definitions["version"]["properties"]) == entries.VERSION_FIELDS
     assert tuple(definitions["dataset"]["properties"]) == entries.DATASET_FIELDS
-    assert tuple(definitions["options"]["properties"]) == manifest._OPTION_FIELDS
+    assert tuple(definitions["options"]["properties"]) == tuple(options.KNOWN)
     assert tuple(SCHEMA["properties"]) == entries.MANIFEST_FIELDS
