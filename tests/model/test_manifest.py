@@ -444,7 +444,7 @@ def test_golden_files_pass_the_schema(name: str) -> None:
 
 
 def test_the_schema_knows_the_fields_of_the_reader() -> None:
-    from git_datamanager.model import entries, manifest
+    from git_datamanager.model import entries
 
     definitions = SCHEMA["$defs"]
     assert tuple(definitions["version"]["properties"]) == entries.VERSION_FIELDS
