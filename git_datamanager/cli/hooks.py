@@ -157,13 +157,14 @@ def merge_driver(args: tuple[str, ...]) -> int:
     "--take", "rows_of", type=click.Choice(["ours", "theirs", "base"]),
     help="With --merge-rows: whose cell stands where both sides changed it.",
 )  # fmt: skip
+@click.option("--key", metavar="COL[,COL]", help="With --merge-rows: the columns that tell rows apart.")
 @options.names
 @options.dry_run
 @options.json_output
 @options.talk
 def resolve(
-    take: str | None, merge_rows: bool, rows_of: str | None, names: tuple[str, ...], dry_run: bool,
-    as_json: bool) -> int:  # fmt: skip
+    take: str | None, merge_rows: bool, rows_of: str | None, key: str | None, names: tuple[str, ...],
+    dry_run: bool, as_json: bool) -> int:  # fmt: skip
     """Settle a manifest that Git left in conflict: unite the versions of both sides, and stage it.
 
     What both sides changed differently is listed; --ours or --theirs decides it. In a rebase `ours` is
@@ -176,9 +177,10 @@ def resolve(
     if merge_rows:
         from git_datamanager.cli import rowmerge
 
-        return rowmerge.run(names, rows_of, dry_run=dry_run, as_json=as_json)
-    if names or rows_of:
-        raise click.UsageError("NAME and --take go with --merge-rows")
+        columns = tuple(filter(None, map(str.strip, (key or "").split(","))))
+        return rowmerge.run(names, rows_of, columns, dry_run=dry_run, as_json=as_json)
+    if names or rows_of or key:
+        raise click.UsageError("NAME, --take and --key go with --merge-rows")
     with manager() as data:
         done = _would_resolve(data, take) if dry_run else _resolve(data, take)
     if as_json:

@@ -92,7 +92,8 @@ def _loaded(database: "DuckDBPyConnection", kind: str, side: str, link: Path, na
         if "file_row_number" in map(folded, table.names):
             raise DataError("a column is called file_row_number: these rows cannot be merged")
         rows = f"SELECT *, file_row_number AS {quoted(_PLACE)} FROM"
-        rows += f" (SELECT * FROM read_parquet({literal(str(link))}, file_row_number = true, hive_partitioning = false))"
+        options = "file_row_number = true, hive_partitioning = false"
+        rows += f" (SELECT * FROM read_parquet({literal(str(link))}, {options}))"
     else:
         rows = f"SELECT *, rowid AS {quoted(_PLACE)} FROM {side}"
     database.execute(f"CREATE VIEW {side}_rows AS {rows}")

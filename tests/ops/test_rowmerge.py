@@ -147,3 +147,87 @@ def test_once_somebody_went_on_with_one_side_only_a_name_merges_the_other(ana: C
     assert "no rows to merge" in ana.data("resolve", "--merge-rows").out
     ana.data("resolve", "--merge-rows", "a.sqlite")
     assert rows(ana.path / "a.sqlite") == [(1, "ours", "theirs"), (2, "a", "b"), (3, "more", "more")]
+
+
+def texts(ana: Clone, base: str, ours: str, theirs: str, name: str = "p.csv") -> None:
+    """Both sides change a file that says nowhere what tells its rows apart."""
+    pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
+    ana.write(name, base)
+    commit(ana, "base", name)
+    ana.git("checkout", "-q", "-b", "theirs")
+    ana.write(name, theirs)
+    commit(ana, "theirs", name)
+    ana.git("checkout", "-q", "main")
+    ana.data("pull", name)
+    ana.write(name, ours)
+    commit(ana, "ours", name)
+    ana.git("merge", "-q", "--no-edit", "theirs")
+
+
+def test_the_key_of_a_text_can_be_given_once(ana: Clone) -> None:
+    texts(ana, "id,v\n1,a\n2,b\n", "id,v\n1,o\n2,b\n", "id,v\n1,a\n2,t\n", "my p.csv")
+    refused = ana.data("resolve", "--merge-rows", code=128)
+    assert "git data resolve --merge-rows --key COLUMN 'my p.csv'" in refused.err
+    assert "there is no column x" in ana.data("resolve", "--merge-rows", "--key", "x", code=128).err
+    ana.data("resolve", "--merge-rows", "--key", "id", "my p.csv")
+    assert ana.read("my p.csv") == b"id,v\n1,o\n2,t\n"
+    assert "go with --merge-rows" in ana.data("resolve", "--key", "id", code=129).err
+
+
+def test_what_would_be_merged(ana: Clone) -> None:
+    branches(ana, "UPDATE t SET w = 'theirs' WHERE id = 1", "UPDATE t SET v = 'ours' WHERE id = 1")
+    before = ana.manifest(), ana.read("a.sqlite")
+    found = ana.json("resolve", "--merge-rows", "--dry-run")
+    assert (found["dry_run"], found["datasets"][0]["version"]) == (True, "v4")
+    assert "would become v4" in ana.data("resolve", "--merge-rows", "--dry-run").out
+    assert (ana.manifest(), ana.read("a.sqlite")) == before
+
+
+def test_what_cannot_be_merged_stops_no_other(ana: Clone) -> None:
+    ana.git("checkout", "-q", "-b", "theirs")
+    database(ana.path / "a.sqlite", "UPDATE t SET w = 1")
+    ana.write("x.bin", "theirs")
+    commit(ana, "theirs")
+    commit(ana, "theirs", "x.bin")
+    ana.git("checkout", "-q", "main")
+    ana.data("pull", "a.sqlite")
+    database(ana.path / "a.sqlite", "UPDATE t SET v = 2")
+    ana.write("x.bin", "ours")
+    commit(ana, "ours")
+    commit(ana, "ours", "x.bin")
+    ana.git("merge", "-q", "--no-edit", "theirs")
+    done = ana.data("resolve", "--merge-rows", code=128)
+    assert "a.sqlite  v4" in done.out
+    assert "x.bin is no table" in done.err
+    assert "git data pull x.bin@v" in done.err
+    assert rows(ana.path / "a.sqlite")[0] == (1, 2, 1)
+
+
+def test_a_refusal_names_the_dataset(ana: Clone) -> None:
+    database(ana.path / "a.sqlite", "UPDATE t SET v = id", "CREATE UNIQUE INDEX i ON t (v)")
+    commit(ana, "unique")
+    branches(ana, "INSERT INTO t VALUES (8, 'x', 1)", "INSERT INTO t VALUES (9, 'x', 1)")
+    refused = ana.data("resolve", "--merge-rows", code=5)
+    assert "a.sqlite: the rows of both sides together break a constraint (UNIQUE" in refused.err
+    assert "git data pull a.sqlite@v" in refused.err
+
+
+def test_in_the_middle_of_a_rebase_ours_is_what_one_rebases_onto(ana: Clone) -> None:
+    ana.write("f", "1")
+    ana.git("add", "f")
+    ana.git("checkout", "-q", "-b", "theirs")
+    database(ana.path / "a.sqlite", "UPDATE t SET v = 'mine'")
+    commit(ana, "theirs")
+    ana.git("checkout", "-q", "main")
+    ana.data("pull", "a.sqlite")
+    database(ana.path / "a.sqlite", "UPDATE t SET v = 'upstream'")
+    ana.write("f", "2")
+    ana.git("add", "f")
+    commit(ana, "ours")
+    ana.git("checkout", "-q", "theirs")
+    ana.write("f", "3")
+    ana.git("add", "f")
+    ana.git("commit", "-q", "--amend", "--no-edit")
+    ana.git("rebase", "-q", "main", code=1)
+    ana.data("resolve", "--merge-rows", "--take", "ours")
+    assert rows(ana.path / "a.sqlite")[0][1] == "upstream"
