@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from git_datamanager.errors import DataError
-from git_datamanager.tables import where
+from git_datamanager.tables import where, wide
 from git_datamanager.tables.comparison import Comparison, count, one_sided
 from git_datamanager.tables.engine import Engine, Side, Unreadable
 from git_datamanager.tables.result import Row, RowChange, TableDiff
 from git_datamanager.tables.rowdiff import filtered
 from git_datamanager.tables.schema import (
-    NARROW,
     Change,
     Schema,
     Table,
@@ -93,7 +92,9 @@ def _is_open(pair: Twins) -> bool:
 def _misfit(engine: Engine, pair: Twins, condition: str) -> str | None:
     sides = zip(Side, pair, strict=True)
     problems = (
-        where.problem(engine, engine.scope(side, t)[0], condition) for side, t in sides if t is not None
+        where.problem(engine, _scope(engine, side, t, condition)[0], condition)
+        for side, t in sides
+        if t is not None
     )
     return next((problem for problem in problems if problem), None)
 
@@ -141,15 +142,13 @@ def _rows(engine: Engine, pair: Twins, wish: Wish, outline: TableDiff) -> TableD
 
 
 def _wide_rows(engine: Engine, pair: Twins, wish: Wish, outline: TableDiff) -> TableDiff:
-    relations = [table and engine.packed(side, table) for side, table in zip(Side, pair, strict=True)]
+    relations = [_relation(engine, side, table, wish) for side, table in zip(Side, pair, strict=True)]
     before, after = pair
-    if wish.where is not None:
-        raise Unreadable(f"--where is not for tables of more than {NARROW} columns")
     if before is not None and after is not None:
-        sides = (str(relations[0]), str(relations[1]))
+        sides = (relations[0], relations[1])
         return WideComparison(engine, (before, after), sides, wish.key_of(before), wish.rows).diff(outline)
     side, table = Side.AFTER if before is None else Side.BEFORE, either(before, after)
-    relation = str(relations[side])
+    relation = relations[side]
     rows = first_rows(engine, relation, wish.rows)
     return _alone(outline, side, table, count(engine, relation), wish.key_of(table), rows)
 
@@ -173,5 +172,11 @@ def _relation(engine: Engine, side: Side, table: Table | None, wish: Wish) -> st
     if table is None:
         return ""
     if wish.where is None:
-        return engine.relation(side, table)
-    return filtered(*engine.scope(side, table), wish.where)
+        return engine.packed(side, table) or engine.relation(side, table)
+    return filtered(*_scope(engine, side, table, wish.where), wish.where)
+
+
+def _scope(engine: Engine, side: Side, table: Table, condition: str) -> tuple[str, Sequence[str]]:
+    """The rows as a condition sees them, and what to SELECT from that for the cells as they are."""
+    packed = engine.packed(side, table)
+    return engine.scope(side, table) if packed is None else wide.scope(packed, table, condition)

@@ -4,6 +4,7 @@ DuckDB takes some 130 KB for every column of a result, whatever it holds. So row
 are one list of texts each, `cells`; they are compared list by list.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,8 +12,9 @@ from git_datamanager.tables.comparison import Comparison
 from git_datamanager.tables.engine import Engine
 from git_datamanager.tables.result import Row, RowChange, TableDiff
 from git_datamanager.tables.rowdiff import quoted
-from git_datamanager.tables.schema import Column, Table, folded, shared
+from git_datamanager.tables.schema import Column, Table, distinct_names, folded, shared
 
+_WORD = re.compile(r'"(?:[^"]|"")*"|\w+')
 _SHARED, _ALL = "shared cells", ("cells before", "cells after")
 
 
@@ -21,6 +23,21 @@ def relation_of(names: Sequence[str], table: str) -> str:
     return (
         f"(SELECT [{', '.join(f'CAST({quoted(name)} AS VARCHAR)' for name in names)}] AS cells FROM {table})"
     )
+
+
+def scope(packed: str, table: Table, condition: str) -> tuple[str, Sequence[str]]:
+    """The rows as a condition sees them, with those columns alone that it may mean; and what to SELECT from that
+    for the lists."""
+    words = {
+        folded(word[1:-1].replace('""', '"') if word[0] == '"' else word) for word in _WORD.findall(condition)
+    }
+    cells = [
+        f", TRY_CAST(cells[{n + 1}] AS {column.type or 'VARCHAR'}) AS {quoted(column.name)}"
+        for n, column in enumerate(table.columns)
+        if folded(column.name) in words
+    ]
+    raw = quoted(distinct_names([*table.names, "cells"])[-1])
+    return f"(SELECT cells AS {raw}{''.join(cells)} FROM {packed})", (f"{raw} AS cells",)
 
 
 def first_rows(engine: Engine, relation: str, limit: int | None) -> list[Row]:

@@ -1,5 +1,6 @@
 """`--where`: a condition on the rows of both sides, that can reach nothing else."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -136,3 +137,58 @@ def test_a_virtual_table_beside_hides_no_mistake(tmp_path: Path) -> None:
     with_words = ["CREATE VIRTUAL TABLE words USING fts5(x)"]
     with pytest.raises(DataError, match="--where is no condition on the rows of table t: incomplete input"):
         databases(tmp_path, OLD + with_words, NEW + with_words, Wish(where="id >"))
+
+
+def wide_csv(rows: int, *, year: int = 2030, names: int = 400) -> str:
+    head = ["id", "year", "a b", "cells", *(f"c{n}" for n in range(names))]
+    lines = [[n, year + n, f"x{n}", n * 10, *range(n, n + names)] for n in range(rows)]
+    return "".join(",".join(map(str, line)) + "\n" for line in (head, *lines))
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("year > 2031 AND id <> 4", (1, 0, 1)),  # rows 2 and 3; the latter is new
+        ("\"a b\" = 'x2' OR C399 = 403", (1, 0, 1)),
+        ("cells >= 30", (2, 0, 0)),
+        ("id = 1", (0, 0, 0)),
+        ("false", (0, 0, 0)),
+    ],
+)
+@pytest.mark.parametrize("key", [("id",), ()])
+def test_tables_of_very_many_columns(
+    tmp_path: Path, condition: str, expected: tuple[int, int, int], key: tuple[str, ...]
+) -> None:
+    after = wide_csv(5).replace("x2,20", "x2,21")
+    found = only(texts(tmp_path, wide_csv(3), after, Wish(rows=None, keys={"": key}, where=condition)))
+    added, removed, changed = expected
+    assert counts(found) == (expected if key else (added + changed, removed + changed, 0))
+
+
+def test_columns_of_very_many_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r'--where is no condition on the rows of table rows: .*"?nope'):
+        texts(tmp_path, wide_csv(2), wide_csv(3), Wish(where="nope = 1"))
+    narrow = "id,year\n0,2030\n7,2050\n"
+    found = only(
+        texts(tmp_path, narrow, wide_csv(2), Wish(rows=None, keys={"": ("id",)}, where="year = 2030"))
+    )
+    assert counts(found) == (0, 0, 0)
+    assert (found.rows_before, found.rows_after) == (1, 1)
+
+
+def test_json_lines_of_very_many_keys(tmp_path: Path) -> None:
+    lines = [
+        "".join(
+            json.dumps({"id": n, "v": word, **{f"c{k}": k for k in range(400)}}) + "\n"
+            for n, word in enumerate(words)
+        )
+        for words in (("a", "b"), ("a", "c", "a"))
+    ]
+    wish = Wish(rows=None, keys={"": ("id",)}, where="v->>'$' = 'a'")
+    assert counts(only(texts(tmp_path, *lines, wish, "a.jsonl"))) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("condition", HOSTILE)
+def test_nothing_but_a_condition_of_very_many_columns(tmp_path: Path, condition: str) -> None:
+    with pytest.raises(DataError, match="--where is no condition"):
+        texts(tmp_path, wide_csv(2), wide_csv(3), Wish(where=condition))
