@@ -68,8 +68,13 @@ def fitted(lines: Sequence[str], limit: int, *, tail: Sequence[str] = ()) -> str
         if room < 0:
             break
         kept.append(line)
-    if sum(line.startswith("```") for line in kept) % 2:
-        kept.append("```")
-    if kept.count("<details>") > kept.count("</details>"):
-        kept += ["", "</details>"]
-    return "\n".join([*kept, "", f"… and {len(lines) - len(kept)} more lines", ending])
+    if kept and kept[-1] == "<details>":  # without its summary it says nothing
+        kept.pop()
+    left = f"… and {len(lines) - len(kept)} more lines"
+    return "\n".join([*kept, *_closing(kept), "", left, ending])
+
+
+def _closing(lines: Sequence[str]) -> list[str]:
+    """What ends the blocks that these lines leave open."""
+    fence = ["```"] if sum(line.startswith("```") for line in lines) % 2 else []
+    return [*fence, "", "</details>"] if lines.count("<details>") > lines.count("</details>") else fence

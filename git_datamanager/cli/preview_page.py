@@ -18,15 +18,16 @@ MAX_COMMENT = 65_000
 
 
 def page(preview: Preview) -> list[str]:
-    """Lines of Markdown: verdict, what is wrong, the table, storage, how to pull."""
+    """Lines of Markdown: verdict, what is wrong, the table, storage, how to pull; samples last, for these may
+    be cut off."""
     return [
         f"### {headline(preview)}",
         *_findings(preview, Level.ERROR),
         *_changes(preview),
-        *preview_cells.samples(preview.diffs, preview.limits.samples),
         *_findings(preview, Level.NOTICE),
         *_storage(preview),
         *_how_to_pull(preview),
+        *preview_cells.samples(preview.diffs, preview.limits.samples),
     ]
 
 

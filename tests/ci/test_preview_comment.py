@@ -1,5 +1,7 @@
 """The comment of a preview: it fits, it is whole Markdown, and it says where the report is."""
 
+from itertools import pairwise, takewhile
+
 import pytest
 
 from git_datamanager.cli import markdown, preview_cells, preview_page, preview_report
@@ -56,9 +58,20 @@ def test_a_long_comment_is_cut_below_the_limit_and_still_points_to_the_report() 
 
 @pytest.mark.parametrize("size", range(200, 1200, 37))
 def test_what_was_opened_is_closed_wherever_it_is_cut(size: int) -> None:
-    lines = [line for _ in range(5) for line in markdown.details("x", ["| a |", "| --- |", "| 1 |" * 9])]
+    lines = [line for n in range(20) for line in markdown.details(f"x{n}", ["| a |", "| --- |", "| 1 |" * 9])]
     kept = markdown.fitted(lines, size).splitlines()
     assert kept.count("<details>") == kept.count("</details>")
+    assert all(after.startswith("<summary>") for before, after in pairwise(kept) if before == "<details>")
+    whole = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(kept, lines, strict=False)))
+    (left,) = [int(line.split()[2]) for line in kept if line.startswith("… and")]
+    assert whole - 2 <= len(lines) - left <= whole  # the two that close it may be as they were
+
+
+def test_what_to_do_is_not_cut_off_by_samples() -> None:
+    before = seen([file_diff("d", "csv", changed("rows", [RowChange((1,), (2,))], ("a",)))] * 2000)
+    text = preview_page.comment(before)
+    assert "more lines" in text
+    assert "\nStorage: " in text
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
