@@ -19,7 +19,7 @@ _TOP = 3
 
 
 @click.command(context_settings=HELP)
-@click.argument("name", metavar="NAME[@vN]", shell_complete=options.complete_name)
+@click.argument("name", metavar="NAME[@vN][/PATH]", shell_complete=options.complete_name)
 @click.option("--work", is_flag=True, help="The working file as it is.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write a page that opens in any browser.")  # fmt: skip
@@ -28,6 +28,8 @@ _TOP = 3
 @options.talk
 def profile(name: str, work: bool, html: Path | None, force: bool, as_json: bool) -> None:
     """Show what the tables of a version hold: columns, types, rows, extremes, frequent values.
+
+    A file in a folder is named by its path: FOLDER/path, FOLDER@v2/path.
 
     Empty cells are those that are NULL, or a text without a character. A `~` marks an estimate.
     """
@@ -40,13 +42,13 @@ def profile(name: str, work: bool, html: Path | None, force: bool, as_json: bool
         _write_page(html, found, force=force)
     if as_json:
         version = found.version.name if found.version else None
-        render.json("profile", {"dataset": found.dataset.name, "version": version, **plain(found.profile)})
+        render.json("profile", {"dataset": found.name, "version": version, **plain(found.profile)})
     elif html is None:
         _print(found)
 
 
 def _title(found: "Profiled") -> str:
-    return f"{found.dataset.name} {found.version.name if found.version else 'work tree'}"
+    return f"{found.name} {found.version.name if found.version else 'work tree'}"
 
 
 def _write_page(path: Path, found: "Profiled", *, force: bool) -> None:

@@ -43,12 +43,15 @@ def sql(
     A dataset is a table by its name without the ending (prices for data/prices.csv), or by its whole name
     in double quotes. Tables of a database stand behind its name (energy.Demand), or alone where no other
     has such a table. Versions are NAME@v3, as an argument or in double quotes in the query: "energy@v3".
+    A file in a folder is named by its path, in double quotes: "folder/a.csv", "folder@v3/a.csv".
 
     With names only these can be asked; without, all. Reads the query from the standard input for `-`.
     """
     from git_datamanager.ops.sql import sql as verb
 
     form = form or ("json" if as_json else _by_name(output))
+    if output is not None and str(output) == "-":
+        output = None
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is no text: name a file with -o FILE.")
     text = sys.stdin.read() if query == "-" else query
@@ -60,7 +63,11 @@ def sql(
 
 def _by_name(output: Path | None) -> str:
     suffix = output.suffix.lower().removeprefix(".") if output else ""
-    return suffix if suffix in FORMS else "table"
+    if suffix in ("", "txt"):
+        return "table"
+    if suffix not in FORMS:
+        raise click.UsageError(f"The name ends in .{suffix}, none of {', '.join(FORMS)}: say --format.")
+    return suffix
 
 
 def _show(asked: "Asked", form: str, output: Path | None, rows: int | None, *, force: bool) -> None:
@@ -70,6 +77,8 @@ def _show(asked: "Asked", form: str, output: Path | None, rows: int | None, *, f
     for text in asked.notes:
         render.note(text)
     if output is not None:
+        if form == "table" and rows is None:
+            rows = _ROWS
         with new_file(output, force=force) as file:
             if form == "table":
                 file.write(("\n".join(_lines(asked.answer, rows)) + "\n").encode())

@@ -1,13 +1,14 @@
 """Which table of which dataset a question means by a name. docs/design/tables.md, "Questions"."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from pathlib import PurePosixPath
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Version
+from git_datamanager.ops.members import member_file
 from git_datamanager.ops.reading import MayFetch, bring, is_here, version_file, work_file
 from git_datamanager.tables.load import Source, Want, is_database, tables_of
 from git_datamanager.tables.query import Question
@@ -27,15 +28,21 @@ class Seen(NamedTuple):
     """None: the working file as it is."""
     aliases: frozenset[str]
     """Folded: `energy`, `energy.sqlite`, `data/energy.sqlite`; of a version also `energy@v3`."""
+    member: str | None = None
+    """The one file of a folder that is meant."""
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name if self.member is None else f"{self.dataset.name}/{self.member}"
 
     @property
     def key(self) -> tuple[str, str | None]:
         """Which bytes it stands for."""
-        return self.dataset.name, self.version.id if self.version else None
+        return self.name, self.version.id if self.version else None
 
     @property
     def label(self) -> str:
-        return f"{self.dataset.name} {self.version.name if self.version else WORK}"
+        return f"{self.name} {self.version.name if self.version else WORK}"
 
 
 def aliases(name: str, *suffixes: str) -> frozenset[str]:
@@ -121,7 +128,7 @@ class Finder:
         match = [t for t in tables if len(path) == 2 and folded(t) == folded(path[1])]
         if match:
             return _want(source, match[0], path)
-        first = path[0] if not is_whole else PurePosixPath(seen.dataset.name).stem
+        first = path[0] if not is_whole or seen.member else PurePosixPath(seen.dataset.name).stem
         names = ", ".join(f"{quoted(first)}.{quoted(t)}" for t in tables[:8])
         raise NotFound(
             f"{seen.label} has {len(tables)} tables, none of them called {'.'.join(path)}",
@@ -141,29 +148,34 @@ class Finder:
         return list(dict.fromkeys(found))
 
     def _is_here(self, seen: Seen) -> bool:
+        if seen.member is not None:
+            return True
         if seen.version is None:
             return self._manager.work.path(seen.dataset.name).is_file()
         return is_here(self._manager, seen.dataset, seen.version)
 
     def _bring(self, wanted: Iterable[Seen]) -> None:
-        entries = {s.version.id: (s.dataset, s.version) for s in wanted if s.version and not _is_folder(s)}
+        files = [s for s in wanted if s.dataset.kind is Kind.FILE]
+        entries = {s.version.id: (s.dataset, s.version) for s in files if s.version}
         bring(self._manager, list(entries.values()), self._may_fetch)
 
     def _source(self, seen: Seen) -> Source:
         if _is_folder(seen):
             raise DataError(
                 f"{seen.dataset.name} is a folder: only files can be asked",
-                hints=["git data ls   # which datasets are files"],
+                hints=[f'FROM "{seen.dataset.name}/…"   # one of its files, by its path in the folder'],
             )
         if seen.key not in self._sources:
-            opened = (
-                version_file(self._manager, seen.dataset, seen.version)
-                if seen.version
-                else work_file(self._manager, seen.dataset)
-            )
-            path = self._stack.enter_context(opened)
-            self._sources[seen.key] = Source(path, seen.dataset.name, seen.label)
+            path = self._stack.enter_context(self._file(seen))
+            self._sources[seen.key] = Source(path, seen.name, seen.label)
         return self._sources[seen.key]
+
+    def _file(self, seen: Seen) -> AbstractContextManager[Path]:
+        if seen.member is not None:
+            return member_file(self._manager, seen.dataset, seen.version, seen.member, self._may_fetch)
+        if seen.version is not None:
+            return version_file(self._manager, seen.dataset, seen.version)
+        return work_file(self._manager, seen.dataset)
 
     def _unknown(self, path: tuple[str, ...]) -> NotFound:
         absent = [s.label for s in self._seen if not _is_folder(s) and not self._is_here(s)]
@@ -175,7 +187,7 @@ class Finder:
 
 
 def _is_folder(seen: Seen) -> bool:
-    return seen.dataset.kind is Kind.TREE
+    return seen.dataset.kind is Kind.TREE and seen.member is None
 
 
 def _want(source: Source, table: str, path: tuple[str, ...]) -> Want:

@@ -1,7 +1,7 @@
 """`git data profile`: what the tables of a version hold; remembered, for its bytes never change."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -9,6 +9,8 @@ from git_datamanager import __version__
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Version
+from git_datamanager.model.oid import Oid
+from git_datamanager.ops.members import Inside, inside, member_file, member_of, version_listing
 from git_datamanager.ops.reading import MayFetch, bring, never, version_file, work_file
 from git_datamanager.ops.select import select, version_of
 from git_datamanager.tables.profile import profile as look
@@ -18,6 +20,8 @@ from git_datamanager.workspace.sqlitecache import SqliteCache
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS profile (key TEXT PRIMARY KEY, document TEXT NOT NULL)"
 _PRUNE = "DELETE FROM profile WHERE key NOT IN (SELECT key FROM profile ORDER BY rowid DESC LIMIT ?)"
+_FORM = 2
+"""Another number where the same bytes have another profile."""
 _KEPT = 500
 """Profiles that are remembered; some KB each."""
 _WHOLE = 1 << 62
@@ -30,17 +34,31 @@ class Profiled(NamedTuple):
     dataset: Dataset
     version: Version | None
     profile: SourceProfile
+    member: str | None = None
+    """The file of a folder that was looked into."""
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name if self.member is None else f"{self.dataset.name}/{self.member}"
 
 
 def profile(manager: DataManager, name: str, *, work: bool = False, may_fetch: MayFetch = never) -> Profiled:
-    """Look into NAME, or NAME@vN; `work`: into the working file as it is.
+    """Look into NAME, or NAME@vN, or a file of a folder: NAME/path, NAME@vN/path; `work`: into the working
+    file as it is.
 
     Raises UnknownDataset, UnknownVersion, NotHere, DataError for a folder; what cannot be read as a table
     is a note in the result.
     """
-    wanted = select(manager, manager.manifests.current(), [name])
+    manifest = manager.manifests.current()
+    one = inside(manager, manifest, name)
+    if one is not None:
+        return _inside(manager, one, may_fetch, work=work)
+    wanted = select(manager, manifest, [name])
     if len(wanted) != 1 or wanted[0].dataset.kind is not Kind.FILE:
-        raise DataError(f"{name} is no file: a profile is of one", hints=["git data ls"])
+        raise DataError(
+            f"{name} is no file: a profile is of one",
+            hints=["git data ls", "git data profile FOLDER/path   # of a file in a folder"],
+        )
     dataset = wanted[0].dataset
     if work:
         with work_file(manager, dataset) as path:
@@ -49,18 +67,42 @@ def profile(manager: DataManager, name: str, *, work: bool = False, may_fetch: M
     return Profiled(dataset, version, profile_of(manager, dataset, version, may_fetch))
 
 
+def _inside(manager: DataManager, one: Inside, may_fetch: MayFetch, *, work: bool) -> Profiled:
+    version = None if work else version_of(one.dataset, one.version)
+
+    def look_inside() -> SourceProfile:
+        with member_file(manager, one.dataset, version, one.path, may_fetch) as path:
+            return look(path, one.path)
+
+    if version is None:
+        return Profiled(one.dataset, None, look_inside(), one.path)
+    listing = version_listing(manager, one.dataset, version, may_fetch)
+    oid = Oid(member_of(listing, one.dataset, version, one.path).digest.hex())
+    return Profiled(one.dataset, version, _remembered(manager, oid, one.path, look_inside), one.path)
+
+
 def profile_of(
     manager: DataManager, dataset: Dataset, version: Version, may_fetch: MayFetch = never
 ) -> SourceProfile:
     """From memory where these bytes were looked into before. Raises NotHere."""
+
+    def look_into() -> SourceProfile:
+        bring(manager, [(dataset, version)], may_fetch)
+        with version_file(manager, dataset, version) as path:
+            return look(path, dataset.name)
+
+    return _remembered(manager, version.oid, dataset.name, look_into)
+
+
+def _remembered(
+    manager: DataManager, oid: Oid, name: str, look_into: Callable[[], SourceProfile]
+) -> SourceProfile:
     cache = SqliteCache(manager.state_folder / "profiles.db", _SCHEMA)
     # Of the name only the ending says what kind of file it is; another release may see more.
-    key = f"{__version__} {version.oid} {''.join(PurePosixPath(dataset.name).suffixes[-2:]).lower()}"
+    key = f"{__version__}.{_FORM} {oid} {''.join(PurePosixPath(name).suffixes[-2:]).lower()}"
     for (document,) in cache.run("SELECT document FROM profile WHERE key = ?", key):
         return read(json.loads(document))
-    bring(manager, [(dataset, version)], may_fetch)
-    with version_file(manager, dataset, version) as path:
-        found = look(path, dataset.name)
+    found = look_into()
     if found.note is None:  # else a library may only be missing
         with cache.writing() as database:
             if database is not None:

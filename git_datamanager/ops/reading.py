@@ -115,6 +115,14 @@ def work_file(manager: DataManager, dataset: Dataset) -> Iterator[Path]:
         raise NotFound(
             f"{dataset.name} is not in the work tree", hints=[f"git data pull {pasteable(dataset.name)}"]
         )
+    with steady(path) as file:
+        yield file
+
+
+@contextmanager
+def steady(path: Path) -> Iterator[Path]:
+    """A file that stands in the work tree; of a database in use a consistent copy. Raises Conflict where it
+    changes meanwhile."""
     if snapshot.is_sqlite(path) and snapshot.live_logs(path):
         with tempfile.TemporaryDirectory(prefix="git-data-tables-") as folder:
             copy = Path(folder) / "captured.sqlite"

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Dataset, Manifest
+from git_datamanager.model.manifest import Dataset, Kind, Manifest
 from git_datamanager.ops.naming import Finder, Seen, aliases
 from git_datamanager.ops.reading import MayFetch, never
 from git_datamanager.ops.select import select, split_version, version_of
@@ -32,7 +32,8 @@ def sql(
     seconds: float | None = None,
 ) -> Iterator[Asked]:
     """Ask about the datasets `names` say, `NAME` or `NAME@vN`; without any about all, each in its latest
-    version, or one that the question names: `"energy@v3"`. `work`: the working files in place of latest
+    version, or one that the question names: `"energy@v3"`. Of a folder the question names files:
+    `"folder/a.csv"`, `"folder@v3/a.csv"`. `work`: the working files in place of latest
     versions.
 
     Raises DataError where it is no single SELECT or fails, NotFound for what it names and nobody knows,
@@ -40,6 +41,7 @@ def sql(
     """
     question = read_question(text)
     seen = _visible(manager, question, names, work=work)
+    seen += _members(question, seen)
     with ask(manager, question, seen, may_fetch, is_narrow=bool(names), seconds=seconds) as asked:
         yield asked
 
@@ -92,12 +94,28 @@ def _latest(dataset: Dataset, *, work: bool) -> Seen:
 
 
 def _named_inside(manifest: Manifest, question: Question) -> Iterator[Seen]:
-    """Versions that stand in the question itself: `"energy@v3".Demand`."""
-    for path in question.mentions:
-        name, version = split_version(path[0])
-        if version is None or folded(path[0]) in question.own:
+    """Versions that stand in the question itself: `"energy@v3".Demand`, `"folder@v3/a.csv"`."""
+    words = [path[0] for path in question.mentions if folded(path[0]) not in question.own]
+    heads = [word[:n] for word in words for n, sign in enumerate(word) if sign == "/"]
+    for word in dict.fromkeys([*words, *heads]):
+        name, version = split_version(word)
+        if version is None:
             continue
         known = [d for d in manifest.listed() if folded(name) in aliases(d.name, "")]
         for dataset in known:
             one = version_of(dataset, version)
             yield Seen(dataset, one, aliases(dataset.name, f"@{version}", f"@{one.name}"))
+
+
+def _members(question: Question, seen: Sequence[Seen]) -> list[Seen]:
+    """Files of folders that are visible: `"folder/a.csv"`, `"folder/b.sqlite".Demand`."""
+    folders = [s for s in seen if s.dataset.kind is Kind.TREE]
+    found = []
+    for path in question.mentions:
+        word = folded(path[0])
+        for folder in folders:
+            heads = [alias for alias in folder.aliases if word.startswith(f"{alias}/")]
+            if heads:
+                member = path[0][len(max(heads, key=len)) + 1 :]
+                found.append(folder._replace(aliases=frozenset((word,)), member=member))
+    return found

@@ -183,6 +183,12 @@ def test_a_file_gets_all_of_the_answer_or_nothing(still: Clone, tmp_path: Path) 
     still.data("sql", "SELECT 1", "-o", str(tmp_path / "no" / "a.csv"), code=3)
     still.data("sql", "SELECT 1 AS i", "-o", str(tmp_path / "a.jsonl"))
     assert json.loads((tmp_path / "a.jsonl").read_text()) == {"i": 1}
+    said = still.data("sql", "FROM range(1000)", "-o", str(tmp_path / "a.txt"))
+    assert "wrote 100 rows" in said.out + said.err
+    assert (tmp_path / "a.txt").read_text().splitlines()[-1] == "… 900 more"
+    assert ".xlsx" in still.data("sql", "SELECT 1", "-o", str(tmp_path / "a.xlsx"), code=129).err
+    assert not (tmp_path / "a.xlsx").exists()
+    assert still.data("sql", "SELECT 1 AS i", "-o", "-", "--format", "csv").out == "i\r\n1\r\n"
 
 
 @pytest.mark.parametrize(
