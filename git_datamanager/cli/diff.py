@@ -44,6 +44,7 @@ def _split(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
 
 @click.command(cls=_WithNames, context_settings=HELP)
 @click.argument("sides", nargs=-1, metavar="[A [B]]", shell_complete=options.complete_name)
+@click.option("--cached", "--staged", "cached", is_flag=True, help="What is staged, against HEAD or A.")
 @click.option("--stat", is_flag=True, help="Counts alone, no rows.")
 @click.option("--name-only", is_flag=True, help="Only the names of datasets that differ.")
 @click.option("--rows", callback=_rows, metavar="N|all",
@@ -60,14 +61,14 @@ def _split(_ctx: click.Context, _param: click.Parameter, value: str | None) -> t
 @options.talk
 @click.pass_context
 def diff(
-    ctx: click.Context, sides: tuple[str, ...], stat: bool, name_only: bool, rows: str | None,
+    ctx: click.Context, sides: tuple[str, ...], cached: bool, stat: bool, name_only: bool, rows: str | None,
     schema_only: bool, tables: tuple[str, ...], key: tuple[str, ...], where: str | None, html: Path | None,
     exit_code: bool, no_pager: bool, as_json: bool) -> int:  # fmt: skip
     """Show what changed inside datasets, row by row.
 
     Without A and B: the working files against their latest versions. A alone: that commit, branch or
     version against the working files. Two of them: one against the other; A..B is the same, A...B begins
-    where both branched off. Versions are NAME@v1, or v1 with the name after the dashes.
+    where both branched off. Versions are NAME@v1, NAME@v1..v2, or v1 with the name after the dashes.
 
     Bytes that are not in this clone are fetched as data.diff.fetch says: never, always, or ask.
     """
@@ -83,7 +84,8 @@ def diff(
         is_schema_only=schema_only, is_names_only=name_only,
     )  # fmt: skip
     with manager() as data:
-        found = verb(data, sides, ctx.meta[_NAMES], asked=asked, may_fetch=asking.may_fetch(data))
+        may_fetch = asking.may_fetch(data)
+        found = verb(data, sides, ctx.meta[_NAMES], asked=asked, may_fetch=may_fetch, is_staged=cached)
     if html is not None:
         _write_page(html, found, " ".join(sides))
     if as_json:

@@ -77,14 +77,17 @@ def diff(
     *,
     asked: Asked = EVERYTHING,
     may_fetch: MayFetch = reading.never,
+    is_staged: bool = False,
 ) -> list[DatasetDiff]:
-    """The datasets that differ, by name. `words`, `names`: the arguments before and after `--` (`pairs_of`).
+    """The datasets that differ, by name. `words`, `names`, `is_staged`: the arguments before and after `--`,
+    and `--cached` (`pairs_of`).
 
     Raises NotFound and DataError for arguments that mean nothing. What keeps one dataset from being compared
     stands in its `absent` and `problem`.
     """
-    pairs = pairs_of(manager, words, names)
-    return compare(manager, pairs, asked=asked, may_fetch=may_fetch, question=_question(words, names))
+    pairs = pairs_of(manager, words, names, is_staged=is_staged)
+    question = " --cached" * is_staged + _question(words, names)
+    return compare(manager, pairs, asked=asked, may_fetch=may_fetch, question=question)
 
 
 def _question(words: Sequence[str], names: Sequence[str] | None) -> str:

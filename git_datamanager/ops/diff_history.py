@@ -90,8 +90,8 @@ def _steps(manifest: Manifest) -> Iterator[Step]:
 
 def _is_lacking(manager: DataManager, step: Step) -> bool:
     """Nothing is compared then, and saying so takes no time."""
-    from git_datamanager.ops.diff_sides import Place
     from git_datamanager.ops.diff_standing import is_absent, stand
+    from git_datamanager.ops.diff_words import Place
 
     versions = (version for version in (step.parent, step.version) if version is not None)
     return any(is_absent(manager, stand(manager, Place(step.dataset, version))) for version in versions)
@@ -100,7 +100,8 @@ def _is_lacking(manager: DataManager, step: Step) -> bool:
 def _made(manager: DataManager, step: Step, render: Render, book: "_Book") -> Told:
     from git_datamanager.ops import reading
     from git_datamanager.ops.diff import Asked, compare
-    from git_datamanager.ops.diff_sides import Pair, Place
+    from git_datamanager.ops.diff_sides import Pair
+    from git_datamanager.ops.diff_words import Place
 
     after = Place(step.dataset, step.version)
     before = Place(step.dataset, step.parent) if step.parent is not None else None

@@ -4,31 +4,16 @@ As git tells revisions from paths: what stands before `--` are sides, what stand
 `--` the first words that are sides are sides, and a word that could be either has to be told apart.
 """
 
-import os
-import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from git_datamanager.errors import DataError, NotFound, UnknownDataset
+from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import FILE_NAME, Dataset, Manifest, Version
+from git_datamanager.model.manifest import FILE_NAME, Manifest
 from git_datamanager.model.matching import match
 from git_datamanager.model.names import pasteable
-from git_datamanager.model.ulid import is_ulid
-from git_datamanager.ops.select import known_name, split_version, version_of
-
-_VERSION = re.compile(r"v[1-9][0-9]{0,8}", re.ASCII)
-_RANGE = re.compile(r"(?!\.\.\Z)(.*?)(\.{2,3})(.*)", re.DOTALL)
-"""`..` alone is a folder, as it is to git."""
-
-
-class Place(NamedTuple):
-    """A dataset on one side."""
-
-    dataset: Dataset
-    version: Version | None
-    """None: the working file as it is now."""
+from git_datamanager.ops.diff_words import Place, Words, is_version, split
+from git_datamanager.ops.select import known_name, version_of
 
 
 class Pair(NamedTuple):
@@ -55,13 +40,20 @@ def between(before: Manifest, after: Manifest, *, is_work: bool = False) -> list
     return pairs
 
 
-def pairs_of(manager: DataManager, words: Sequence[str], names: Sequence[str] | None = None) -> list[Pair]:
+def pairs_of(
+    manager: DataManager,
+    words: Sequence[str],
+    names: Sequence[str] | None = None,
+    *,
+    is_staged: bool = False,
+) -> list[Pair]:
     """What to compare. `words`: the arguments before `--`; `names`: those after it, None where there is none.
+    `is_staged`: the index, against HEAD or the commit that is named.
 
     Raises NotFound for a word that is nothing, DataError for one that could be two things, and what the
     manifests say.
     """
-    return _Arguments(manager).pairs(list(words), names)
+    return _Arguments(manager).pairs(list(words), names, is_staged=is_staged)
 
 
 class _Arguments:
@@ -69,15 +61,20 @@ class _Arguments:
 
     def __init__(self, manager: DataManager) -> None:
         self._manager = manager
-        self._manifest = manager.manifests.current()
+        self._words = Words(manager)
+        self._manifest = self._words.manifest
 
-    def pairs(self, words: list[str], names: Sequence[str] | None) -> list[Pair]:
+    def pairs(self, words: list[str], names: Sequence[str] | None, *, is_staged: bool) -> list[Pair]:
         if names is None:
-            count = self._leading(words)
+            count = self._words.leading(words)
             sides, names = words[:count], words[count:]
         else:
             sides = words
-        if pinned := [self._pinned(word) for word in sides]:
+        if is_staged:
+            return self._wanted(self._staged(sides), names)
+        if len(sides) == 1 and (both := self._words.pinned_range(sides[0])) is not None:
+            return self._pinned_pair(both, names)
+        if pinned := [self._words.pinned(word) for word in sides]:
             if None not in pinned:
                 return self._pinned_pair([place for place in pinned if place is not None], names)
             if any(pinned):
@@ -85,92 +82,12 @@ class _Arguments:
                     f"{sides[0]} and {sides[1]} are a version and something else: they cannot be compared",
                     hints=["git data diff NAME@v1 NAME@v2", "git data diff COMMIT1 COMMIT2 -- NAME"],
                 )
-        sides, is_symmetric = _split(sides)
-        if sides and all(map(_is_version, sides)) and self._means_versions(sides, names):
+        sides, is_symmetric = split(sides)
+        if sides and all(map(is_version, sides)) and self._means_versions(sides, names):
             return self._versions(sides, names)
         return self._wanted(self._revisions(sides, is_symmetric=is_symmetric), names)
 
-    def _leading(self, words: Sequence[str]) -> int:
-        """How many of the first words are sides. Raises NotFound where the next one is no name either."""
-        count = 0
-        for word in words[:2]:
-            is_name, is_side = self._is_name(word), self._is_side(word)
-            if is_name and is_side:
-                raise DataError(
-                    f"{word!r} is both a revision and a dataset",
-                    hints=[
-                        f"git data diff {pasteable(word)} --   # the revision",
-                        f"git data diff -- {pasteable(word)}   # the dataset",
-                    ],
-                )
-            if not is_side:
-                break
-            count += 1
-            if _RANGE.fullmatch(word) and self._pinned(word) is None:
-                break
-        for word in words[count:]:
-            if not self._is_name(word):
-                raise self._neither(word)
-        return count
-
-    def _neither(self, word: str) -> DataError:
-        if self._is_side(word):
-            return DataError(
-                f"{word[:120]!r} is one side too many: two can be compared",
-                hints=["git data diff A B -- NAME"],
-            )
-        close: Sequence[str] = ()
-        try:
-            self._manifest.dataset(split_version(word)[0])
-        except UnknownDataset as error:
-            close = [hint for hint in error.hints if "git data log" in hint]
-        return NotFound(
-            f"{word[:120]!r} is neither a revision here nor a dataset: nothing was compared",
-            hints=[*close, "git data ls   # the datasets", "git data diff REVISION -- NAME"],
-        )
-
-    def _is_name(self, word: str) -> bool:
-        if known_name(self._manager, self._manifest, word) in self._manifest.datasets:
-            return True
-        if self._below(word) is not None:
-            return True
-        head = self._manager.manifests.committed()
-        return known_name(self._manager, head, word) in head.datasets
-
-    def _below(self, word: str) -> str | None:
-        """The beginning that names in a folder have; None where the word is none in the work tree."""
-        git = self._manager.git
-        if git.top is None or "\0" in word:
-            return None
-        folder, top = Path(os.path.realpath(word)), Path(os.path.realpath(git.top))
-        if folder == top:
-            return ""
-        if not folder.is_relative_to(top):
-            return None
-        start = folder.relative_to(top).as_posix() + "/"
-        return start if any(d.name.startswith(start) for d in self._manifest) else None
-
-    def _is_side(self, word: str) -> bool:
-        if _is_version(word) or self._pinned(word) is not None or self._is_revision(word):
-            return True
-        parts = _RANGE.fullmatch(word)
-        return parts is not None and all(
-            not part or _is_version(part) or self._is_revision(part) for part in (parts[1], parts[3])
-        )
-
-    def _is_revision(self, word: str) -> bool:
-        answer = self._manager.git.answer
-        spec = word + "^{commit}"
-        return "\0" not in word and bool(answer("rev-parse", "--verify", "-q", "--end-of-options", spec))
-
     # NAME@v1 [NAME@v2]
-
-    def _pinned(self, word: str) -> Place | None:
-        name, version = split_version(word)
-        if version is None or known_name(self._manager, self._manifest, word) in self._manifest.datasets:
-            return None
-        dataset = self._manifest.datasets.get(known_name(self._manager, self._manifest, name))
-        return Place(dataset, version_of(dataset, version)) if dataset is not None else None
 
     def _pinned_pair(self, places: Sequence[Place], names: Sequence[str]) -> list[Pair]:
         if names or len(places) > 2:
@@ -185,7 +102,7 @@ class _Arguments:
 
     def _means_versions(self, words: Sequence[str], names: Sequence[str]) -> bool:
         """Versions are told from tags of the same name: by the names beside them, or not at all."""
-        tags = [word for word in words if self._is_revision(word)]
+        tags = [word for word in words if self._words.is_revision(word)]
         if not names and len(tags) == len(words):
             return False
         if not names:
@@ -206,7 +123,7 @@ class _Arguments:
 
     def _versions(self, words: Sequence[str], names: Sequence[str]) -> list[Pair]:
         if len(words) > 2:
-            raise self._neither(words[2])
+            raise self._words.neither(words[2])
         current = self._wanted(between(self._manifest, self._manifest), names)
         datasets = [pair.after.dataset for pair in current if pair.after is not None]
         found = []
@@ -215,11 +132,23 @@ class _Arguments:
             found.append(Pair(places[0], places[1] if len(places) == 2 else Place(dataset, None)))
         return found
 
+    # --cached [A] [-- NAME…]
+
+    def _staged(self, sides: Sequence[str]) -> list[Pair]:
+        if len(sides) > 1 or any(not self._words.is_revision(word) for word in sides):
+            raise DataError(
+                f"{' '.join(sides)[:120]!r} is no commit: --cached compares the index with one",
+                hints=["git data diff --cached -- NAME   # with HEAD"],
+            )
+        manifests = self._manager.manifests
+        before = self._at(self._commit(sides[0])) if sides else manifests.committed()
+        return between(before, manifests.staged())
+
     # [A [B]] [-- NAME…]
 
     def _revisions(self, sides: Sequence[str], *, is_symmetric: bool) -> list[Pair]:
         if len(sides) > 2:
-            raise self._neither(sides[2])
+            raise self._words.neither(sides[2])
         commits = [self._commit(word) for word in sides]
         if len(commits) == 2:
             if is_symmetric:
@@ -230,8 +159,8 @@ class _Arguments:
         return between(before, self._manifest, is_work=has_files)
 
     def _commit(self, word: str) -> str:
-        if not self._is_revision(word):
-            raise self._neither(word)
+        if not self._words.is_revision(word):
+            raise self._words.neither(word)
         return self._manager.git.resolve(word)
 
     def _at(self, commit: str) -> Manifest:
@@ -263,21 +192,9 @@ class _Arguments:
         full = known_name(self._manager, every, text)
         if full in known:
             return lambda name: name == full
-        start = self._below(text)
+        start = self._words.below(text)
         if start is None and any(name.startswith(full.rstrip("/") + "/") for name in known):
             start = full.rstrip("/") + "/"
         if start is None:
             every.dataset(full)  # raises, and names what comes close
         return lambda name: name.startswith(start or "")
-
-
-def _is_version(word: str) -> bool:
-    return bool(_VERSION.fullmatch(word)) or is_ulid(word)
-
-
-def _split(sides: Sequence[str]) -> tuple[list[str], bool]:
-    """`A..B` and `A...B` as two sides, an empty one is HEAD; whether they meet at their merge base."""
-    parts = _RANGE.fullmatch(sides[0]) if len(sides) == 1 else None
-    if parts is None:
-        return list(sides), False
-    return [parts[1] or "HEAD", parts[3] or "HEAD"], parts[2] == "..."

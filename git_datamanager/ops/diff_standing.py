@@ -7,7 +7,7 @@ from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, State, Version
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.diff_sides import Place
+from git_datamanager.ops.diff_words import Place
 from git_datamanager.ops.differences import Point
 from git_datamanager.ops.reading import is_here
 from git_datamanager.workspace.worktree import What

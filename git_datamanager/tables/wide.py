@@ -26,8 +26,8 @@ def relation_of(names: Sequence[str], table: str) -> str:
 
 
 def scope(packed: str, table: Table, condition: str) -> tuple[str, Sequence[str]]:
-    """The rows as a condition sees them, with those columns alone that it may mean; and what to SELECT from that
-    for the lists."""
+    """The rows as a condition sees them, with those columns alone that it may mean; and what to SELECT from
+    that for the lists."""
     words = {
         folded(word[1:-1].replace('""', '"') if word[0] == '"' else word) for word in _WORD.findall(condition)
     }

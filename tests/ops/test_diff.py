@@ -112,6 +112,9 @@ def test_every_form_of_the_arguments(three: Clone) -> None:
         (["topic", first, "e.sqlite"], ("v2", "v1")),
         (["e.sqlite@v1", "e.sqlite@v3"], ("v1", "v3")),
         (["e.sqlite@v2"], ("v2", "v3")),
+        (["e.sqlite@v1..v2"], ("v1", "v2")),
+        (["./e.sqlite@v3..v1"], ("v3", "v1")),
+        (["e.sqlite@v1.."], ("v1", "v3")),
         (["v1", "v2", "--", "e.sqlite"], ("v1", "v2")),
         (["v2..v1", "e.sqlite"], ("v2", "v1")),
         (["v1", "e.sqlite"], ("v1", "v3")),
@@ -127,6 +130,26 @@ def test_every_form_of_the_arguments(three: Clone) -> None:
         (["e.sqlite@v1"], ("v1", "work tree")),
     ]:
         assert labels(three, *args) == wanted, args
+
+
+def test_what_is_staged(three: Clone) -> None:
+    three.data("add", "e.sqlite")
+    assert three.json("diff", "--cached")["datasets"] == []
+    change(three.path / "e.sqlite", "INSERT INTO t VALUES (4, 'four')")
+    three.data("add", "e.sqlite")
+    change(three.path / "e.sqlite", "INSERT INTO t VALUES (5, 'five')")
+    for args, wanted in [
+        (["--cached"], ("v3", "v4")),
+        (["--staged", "e.sqlite"], ("v3", "v4")),
+        (["--cached", "HEAD~1"], ("v2", "v4")),
+        (["--cached", "HEAD~1", "--", "e.sqlite"], ("v2", "v4")),
+        ([], ("v4", "work tree")),
+    ]:
+        assert labels(three, *args) == wanted, args
+    assert [row["key"] for row in only(three, "--cached")["source"]["tables"][0]["rows"]] == [[4]]
+    for args in (["HEAD", "HEAD~1"], ["e.sqlite@v1"], ["v1", "--", "e.sqlite"], ["HEAD~1..HEAD"]):
+        said = three.data("diff", "--cached", *args, code=128).err
+        assert "is no commit: --cached compares the index with one" in said, args
 
 
 def test_names_count_from_where_one_stands(three: Clone) -> None:
