@@ -91,7 +91,8 @@ def _row(table: "TableProfile", column: "ColumnProfile") -> Iterator[str]:
     yield f"{about}{column.distinct:,}".replace(",", " ")
     yield _cell(column.minimum)
     yield _cell(column.maximum)
-    yield ", ".join(f"{_cell(value)} ×{times}" for value, times in column.top[:_TOP])
+    about = "" if column.is_top_exact else "~"
+    yield ", ".join(f"{_cell(value)} ×{about}{times}" for value, times in column.top[:_TOP])
 
 
 def _cell(cell: "Cell") -> str:

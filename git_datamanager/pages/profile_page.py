@@ -65,7 +65,8 @@ def _cells(table: TableProfile, column: ColumnProfile) -> Iterator[Html]:
     yield tag("td", _value(column.minimum))
     yield tag("td", _value(column.maximum))
     yield tag("td", "" if column.mean is None else f"{column.mean:.6g}", class_="n")
-    top = [join([_value(value), f" ×{times}"]) for value, times in column.top[:_TOP]]
+    about = "" if column.is_top_exact else "about "
+    top = [join([_value(value), f" ×{about}{times}"]) for value, times in column.top[:_TOP]]
     yield tag("td", join(top, ", "))
 
 

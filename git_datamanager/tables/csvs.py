@@ -160,7 +160,8 @@ def settled(database: "DuckDBPyConnection", before: Table, after: Table) -> tupl
 
 
 def exactly(run: Callable[[str], Row], table: str, names: Sequence[str]) -> dict[str, str]:
-    """The type that all cells of these columns look like; `run`: the first row of a statement."""
+    """The type that all cells of these columns look like, of those without any TEXT; `run`: the first row of a
+    statement."""
     if not names:
         return {}
     counts = ", ".join(
@@ -168,5 +169,9 @@ def exactly(run: Callable[[str], Row], table: str, names: Sequence[str]) -> dict
         for name in names
         for look in _LOOKS.values()
     )
-    misfits = dict(zip(product(names, _LOOKS), run(f"SELECT {counts} FROM {table}"), strict=True))
-    return {name: next((kind for kind in _LOOKS if not misfits[name, kind]), TEXT) for name in names}
+    filled = ", ".join(f"count(nullif({quoted(name)}, ''))" for name in names)
+    found = run(f"SELECT {filled}, {counts} FROM {table}")
+    with_cells = [name for name, cells in zip(names, found, strict=False) if cells]
+    misfits = dict(zip(product(names, _LOOKS), found[len(names) :], strict=True))
+    fits = {name: next((kind for kind in _LOOKS if not misfits[name, kind]), TEXT) for name in with_cells}
+    return dict.fromkeys(names, TEXT) | fits

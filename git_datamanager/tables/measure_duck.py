@@ -29,7 +29,14 @@ class DuckMeasure:
         self._engine = engine
         self._is_text = is_text
 
-    def columns(self, relation: str, columns: Sequence[Column], rows: int, exact: int) -> list[ColumnProfile]:
+    def columns(
+        self,
+        relation: str,
+        columns: Sequence[Column],
+        rows: int,
+        exact: int,
+        key: Sequence[str] = (),  # noqa: ARG002 -- no file declares a key
+    ) -> list[ColumnProfile]:
         """One scan for the aggregates, one for the values of each column. Beyond `exact` rows distinct values
         are estimated (HyperLogLog)."""
         return [self._column(relation, self._certain(relation, column), rows, exact) for column in columns]
@@ -42,9 +49,9 @@ class DuckMeasure:
         return replace(column, type=found[column.name])
 
     def _column(self, relation: str, column: Column, rows: int, exact: int) -> ColumnProfile:
-        cell, value = quoted(column.name), self._value(column)
+        cell, value, told = quoted(column.name), self._value(column), self._told(column)
         is_number = bool(_NUMBER.fullmatch(column.type))
-        distinct = f"count(DISTINCT {value})" if rows <= exact else f"approx_count_distinct({value})"
+        distinct = f"count(DISTINCT {told})" if rows <= exact else f"approx_count_distinct({told})"
         words = [
             f"count(*) - count({cell})",
             f"count(*) FILTER ({cell} = '')" if self._is_text or column.type == _TEXT else "0",
@@ -57,6 +64,7 @@ class DuckMeasure:
         ]
         (found,) = self._engine.rows(f"SELECT {', '.join(words)} FROM {relation}")
         nulls, empty, minimum, maximum, mean, number = found
+        skipped = empty if self._is_text else 0
         return ColumnProfile(
             name=column.name,
             type=column.type,
@@ -67,11 +75,11 @@ class DuckMeasure:
             mean=mean,
             distinct=number,
             is_distinct_exact=rows <= exact,
-            top=() if rows <= exact and number == rows - nulls else self._top(relation, column),
+            top=() if rows <= exact and number == rows - nulls - skipped else self._top(relation, column),
         )
 
     def _top(self, relation: str, column: Column) -> tuple[Frequent, ...]:
-        cell = quoted(column.name) if self._is_text else self._value(column)
+        cell = self._told(column)
         shown = _clipped("c", Column(column.name, _TEXT) if self._is_text else column)
         counted = f"SELECT {cell} AS c, count(*) AS n FROM {relation} WHERE {cell} IS NOT NULL GROUP BY 1"
         rows = self._engine.rows(
@@ -79,11 +87,15 @@ class DuckMeasure:
         )
         return tuple(Frequent(value, n) for value, n in rows)
 
+    def _told(self, column: Column) -> str:
+        """What tells values apart: of texts their writing, 1.0 is not 1.00, and an empty one is no value."""
+        return f"nullif({quoted(column.name)}, '')" if self._is_text else self._value(column)
+
     def _value(self, column: Column) -> str:
         """What is compared for the extremes."""
         if self._is_text and column.type != _TEXT:
             return f"TRY_CAST({quoted(column.name)} AS {column.type or _TEXT})"
-        cell = quoted(column.name)
+        cell = self._told(column) if self._is_text else quoted(column.name)
         return cell if _SIMPLE.fullmatch(column.type) else f"CAST({cell} AS VARCHAR)"
 
 

@@ -23,10 +23,12 @@ class SqliteMeasure:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def columns(self, relation: str, columns: Sequence[Column], rows: int, exact: int) -> list[ColumnProfile]:
+    def columns(
+        self, relation: str, columns: Sequence[Column], rows: int, exact: int, key: Sequence[str] = ()
+    ) -> list[ColumnProfile]:
         """One scan for the aggregates, then one for the values of each column. Beyond `exact` rows an even
         share is looked at for values: distinct ones are estimated from those that stand in it once (estimator
-        GEE of Charikar et al., PODS 2000)."""
+        Duj1 of Haas and Stokes, JASA 1998). Those of `key` are what they are."""
         words = [word for n, column in enumerate(columns) for word in _aggregates(quoted(column.name), n)]
         outer = [word for n in range(len(columns)) for word in _clipped_aggregates(n)]
         (found,) = self._engine.rows(
@@ -36,17 +38,27 @@ class SqliteMeasure:
         width = len(outer) // max(1, len(columns))
         parts = (found[n * width : (n + 1) * width] for n in range(len(columns)))
         return [
-            self._column(relation, column, part, step) for column, part in zip(columns, parts, strict=True)
+            self._column(relation, column, part, step, rows if [column.name] == [*key] else None)
+            for column, part in zip(columns, parts, strict=True)
         ]
 
-    def _column(self, relation: str, column: Column, found: Sequence[Cell], step: int) -> ColumnProfile:
+    def _column(
+        self, relation: str, column: Column, found: Sequence[Cell], step: int, unique: int | None
+    ) -> ColumnProfile:
+        """`unique`: the rows of a table that this column alone tells apart."""
         nulls, empty, minimum, maximum, mean, *counts = found
         classes = sorted(((n or 0, name) for n, name in zip(counts, _CLASSES, strict=True)), reverse=True)
+        present = sum(n for n, _ in classes)
         values = self._values(relation, quoted(column.name), step)
-        distinct, once = next(self._engine.rows(f"SELECT count(*), total(n = 1) FROM ({values})"))
-        is_exact, has_top = step == 1, once < distinct
-        if not is_exact:
-            distinct = round(math.sqrt(step) * once + distinct - once)
+        is_exact = step == 1 or unique is not None
+        if unique is not None:
+            distinct, has_top = present, False
+        else:
+            asked = f"SELECT count(*), total(n = 1), total(n) FROM ({values})"
+            distinct, once, seen = next(self._engine.rows(asked))
+            has_top = once < distinct
+            if not is_exact and seen:
+                distinct = round(seen * distinct / (seen - once + once * seen / present))
         shown = f"SELECT {_clipped('c')}, n FROM ({values}) WHERE n > 1 ORDER BY n DESC, c LIMIT {_TOP}"
         return ColumnProfile(
             name=column.name,

@@ -24,8 +24,10 @@ class Measure(Protocol):
     exact: int
     """Rows up to which distinct values are counted; above they are estimated."""
 
-    def columns(self, relation: str, columns: Sequence[Column], rows: int, exact: int) -> list[ColumnProfile]:
-        """Raises Unreadable."""
+    def columns(
+        self, relation: str, columns: Sequence[Column], rows: int, exact: int, key: Sequence[str] = ()
+    ) -> list[ColumnProfile]:
+        """`key`: columns that the table declares to be unique together. Raises Unreadable."""
         ...
 
 
@@ -68,7 +70,7 @@ def _table(engine: Engine, measure: Measure, table: Table, exact: int) -> TableP
             note = f"its {len(table.columns)} columns are too many to look into"
             return TableProfile(name=table.name, rows=rows, note=note)
         for n in range(0, len(table.columns), _AT_ONCE):
-            found += measure.columns(relation, table.columns[n : n + _AT_ONCE], rows, exact)
+            found += measure.columns(relation, table.columns[n : n + _AT_ONCE], rows, exact, table.key)
     except Unreadable as error:
         return TableProfile(name=table.name, rows=rows, key=table.key, columns=tuple(found), note=str(error))
     return TableProfile(name=table.name, rows=rows, key=table.key, columns=tuple(found))

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from git_datamanager.cli.profile import _row
 from git_datamanager.manager import DataManager
 from git_datamanager.ops.profiles import plain, profile_of, read
+from git_datamanager.pages.profile_page import profile_page
 from git_datamanager.tables.profiled import ColumnProfile, Frequent, SourceProfile, TableProfile
 from tests.world import Clone, World
 
@@ -48,6 +50,18 @@ def test_a_version_and_its_columns(ana: Clone) -> None:
     assert (region["nulls"], region["null_share"]) == (1, 0.333333)
     assert region["top"] == [{"value": HOSTILE, "times": 2}]
     assert (value["type"], value["mean"]) == ("REAL", 0.5)
+
+
+def test_what_was_sampled_is_marked_for_people() -> None:
+    column = ColumnProfile(
+        name="v", type="", nulls=0, empty=0, distinct=2, is_distinct_exact=False,
+        top=(Frequent("x", 600),), is_top_exact=False,
+    )  # fmt: skip
+    table = TableProfile(name="t", rows=1000, columns=(column,))
+    assert list(_row(table, column))[-4:] == ["~2", "", "", "x ×~600"]
+    page = profile_page(SourceProfile(kind="sqlite", size=1, tables=(table,)), "t")
+    assert "about 2" in page
+    assert "×about 600" in page
 
 
 def test_people_read_a_table(ana: Clone) -> None:

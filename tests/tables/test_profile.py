@@ -92,8 +92,7 @@ def test_beyond_the_limit_distinct_values_are_estimated_and_said_to_be(
     path = database(tmp_path / "a", "CREATE TABLE t (v)", (INSERT, rows))
     (column,) = table_of(path, at_most=5000).columns
     assert (column.is_distinct_exact, column.is_top_exact) == (False, False)
-    # The estimator is off by no more than the root of what it leaves out: 4.
-    assert different / 2.1 <= column.distinct <= different * 2.1
+    assert math.isclose(column.distinct, different, rel_tol=0.05)
     (exactly,) = table_of(path).columns
     assert (exactly.distinct, exactly.is_distinct_exact) == (different, True)
     pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
@@ -101,6 +100,26 @@ def test_beyond_the_limit_distinct_values_are_estimated_and_said_to_be(
     (column,) = table_of(other, "a.parquet", at_most=5000).columns
     assert not column.is_distinct_exact
     assert math.isclose(column.distinct, different, rel_tol=0.2)
+
+
+def test_beyond_the_limit_a_key_and_all_counts_are_exact(tmp_path: Path) -> None:
+    rows = [(f"k{n}", None if n % 3 else n / 7) for n in range(20_000)]
+    path = database(tmp_path / "a", "CREATE TABLE t (k TEXT PRIMARY KEY, v REAL)", (INSERT, rows))
+    key, value = table_of(path, at_most=500).columns
+    assert (key.distinct, key.is_distinct_exact, key.is_top_exact, key.top) == (20_000, True, True, ())
+    assert (value.nulls, value.minimum, value.maximum) == (13_333, 0.0, 19_998 / 7)
+    assert math.isclose(value.distinct, 6667, rel_tol=0.05)
+
+
+def test_cells_of_csv_are_told_apart_as_texts(tmp_path: Path) -> None:
+    pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
+    rows = [f"{10**19 + n},{('1.0', '1.00')[n % 2]},," for n in range(2000)]
+    (tmp_path / "a").write_text("id,v,nothing,late\n" + "\n".join(rows) + "\n1,2,,x\n")
+    identity, value, nothing, late = table_of(tmp_path / "a", "a.csv").columns
+    assert (identity.distinct, value.distinct) == (2001, 3)
+    assert value.top == (("1.0", 1000), ("1.00", 1000))
+    assert (nothing.type, nothing.distinct, nothing.empty, nothing.top) == ("VARCHAR", 0, 2001, ())
+    assert (late.type, late.minimum, late.distinct) == ("VARCHAR", "x", 1)
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -113,7 +132,7 @@ def test_csv(tmp_path: Path) -> None:
     assert (key.distinct, key.minimum, key.maximum, key.mean, key.top) == (3001, "0", "last", None, ())
     assert (number.minimum, number.maximum, number.mean) == (0.0, 9.0, pytest.approx((1500 + 9) / 3001))
     assert number.top == (("0.0", 1000), ("0.5", 1000), ("1.0", 1000))
-    assert (text.empty, text.top) == (2251, (("", 2251), ("w", 750)))
+    assert (text.empty, text.distinct, text.top, text.minimum) == (2251, 1, (("w", 750),), "w")
     assert (day.minimum, day.maximum) == ("2020-01-01", "2021-01-01")
 
 
