@@ -160,8 +160,8 @@ def settled(database: "DuckDBPyConnection", before: Table, after: Table) -> tupl
 
 
 def exactly(run: Callable[[str], Row], table: str, names: Sequence[str]) -> dict[str, str]:
-    """The type that all cells of these columns look like, of those without any TEXT; `run`: the first row of a
-    statement."""
+    """The type that all cells of these columns look like, TEXT of those that have none; `run`: the first row
+    of a statement."""
     if not names:
         return {}
     counts = ", ".join(

@@ -92,7 +92,7 @@ def test_beyond_the_limit_distinct_values_are_estimated_and_said_to_be(
     path = database(tmp_path / "a", "CREATE TABLE t (v)", (INSERT, rows))
     (column,) = table_of(path, at_most=5000).columns
     assert (column.is_distinct_exact, column.is_top_exact) == (False, False)
-    assert math.isclose(column.distinct, different, rel_tol=0.05)
+    assert math.isclose(column.distinct, different, rel_tol=0.1)
     (exactly,) = table_of(path).columns
     assert (exactly.distinct, exactly.is_distinct_exact) == (different, True)
     pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
@@ -104,7 +104,9 @@ def test_beyond_the_limit_distinct_values_are_estimated_and_said_to_be(
 
 def test_beyond_the_limit_a_key_and_all_counts_are_exact(tmp_path: Path) -> None:
     rows = [(f"k{n}", None if n % 3 else n / 7) for n in range(20_000)]
-    path = database(tmp_path / "a", "CREATE TABLE t (k TEXT PRIMARY KEY, v REAL)", (INSERT, rows))
+    path = database(
+        tmp_path / "a", "CREATE TABLE t (k TEXT PRIMARY KEY, v REAL)", ("INSERT INTO t VALUES (?, ?)", rows)
+    )
     key, value = table_of(path, at_most=500).columns
     assert (key.distinct, key.is_distinct_exact, key.is_top_exact, key.top) == (20_000, True, True, ())
     assert (value.nulls, value.minimum, value.maximum) == (13_333, 0.0, 19_998 / 7)
