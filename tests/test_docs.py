@@ -303,6 +303,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "sql": clone.json("sql", "SELECT id FROM technology LIMIT 1"),
         "check": clone.json("check", code=1),
         "pull": clone.json("pull"),
+        "catalog": clone.json("catalog"),
         "config": clone.json("config"),
         "trust": clone.json("trust"),
         "verify": clone.json("verify"),

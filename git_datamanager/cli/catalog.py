@@ -17,39 +17,45 @@ _WEEK = 7 * 24 * 3600
 @click.command(context_settings=HELP)
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-    help="Write catalog.md and catalog.html there.",
+    help="Write catalog.html, catalog.md and catalog.json there.",
 )  # fmt: skip
 @click.option("--rev", "revision", metavar="COMMIT", help="As of that commit.")
 @click.option(
     "--presign", type=click.IntRange(1, _WEEK), metavar="SECONDS",
     help="Links that anybody can use for so long, signed with your credentials.",
 )  # fmt: skip
+@options.json_output
 @options.talk
-def catalog(out: Path | None, revision: str | None, presign: int | None) -> None:
+def catalog(out: Path | None, revision: str | None, presign: int | None, as_json: bool) -> None:
     """Show what is published: every version, its date, size, rows, checksum, and how to get it.
 
-    Prints Markdown, or writes it as a page too. Rows are counted where the bytes are in this clone.
-    Download links need data.remote.production.publicUrl, or --presign.
+    Prints Markdown, or writes it as a page too. Rows are counted where the bytes are in this clone, and
+    remembered. Download links need data.remote.production.publicUrl, or --presign.
     """
     from git_datamanager.cli import catalog_text
     from git_datamanager.ops.catalog import catalog as verb
 
     with manager() as data:
         found = verb(data, revision=revision, presign=presign)
-    if out is None:
+    if out is not None:
+        write(out, found)
+    if as_json:
+        render.json("catalog", catalog_text.document(found))
+    elif out is None:
         render.raw("\n".join(catalog_text.page(found)) + "\n")
-        return
-    write(out, found)
-    render.result(f"wrote {render.clean(str(out / 'catalog.html'))} and catalog.md")
+    else:
+        render.result(f"wrote {render.clean(str(out / 'catalog.html'))}, catalog.md and catalog.json")
 
 
 def write(folder: Path, found: "Catalog") -> None:
-    """catalog.md and catalog.html, each at once or not at all."""
+    """catalog.md, catalog.html and catalog.json, each at once or not at all."""
     from git_datamanager import fsio
     from git_datamanager.cli import catalog_text
     from git_datamanager.pages.catalog_page import catalog_page
 
     folder.mkdir(parents=True, exist_ok=True)
     text = "\n".join(catalog_text.page(found)) + "\n"
-    for name, content in (("catalog.md", text), ("catalog.html", catalog_page(found))):
+    plain = render.document("catalog", catalog_text.document(found)) + "\n"
+    files = {"catalog.md": text, "catalog.html": catalog_page(found), "catalog.json": plain}
+    for name, content in files.items():
         fsio.write_durably(folder.absolute() / name, content.encode())

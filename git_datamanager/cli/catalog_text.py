@@ -1,10 +1,11 @@
-"""The available datasets in Markdown."""
+"""The available datasets in Markdown and as JSON."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from git_datamanager.cli import markdown, render
 from git_datamanager.ops.catalog import Catalog, Listed, Release
-from git_datamanager.pages.measure import counted
+from git_datamanager.pages.measure import counted, number
 
 VERSIONS = 50
 """Of one dataset."""
@@ -35,6 +36,10 @@ def _summary(listed: Listed) -> list[str]:
 
 def _dataset(listed: Listed) -> Iterator[str]:
     yield from ("", f"## {markdown.code(listed.dataset.name)}", "")
+    if listed.title:
+        yield from (f"**{markdown.plain(listed.title)}**", "")
+    if listed.about:
+        yield from (markdown.plain(listed.about, limit=2000), "")
     yield from markdown.fenced([listed.latest.pull])
     yield ""
     head = ["version", "published", "size", "rows", "note", "SHA-256", "download"]
@@ -54,4 +59,38 @@ def _release(release: Release) -> list[str]:
 
 
 def _rows(release: Release) -> str:
-    return "–" if release.rows is None else str(release.rows)
+    """Without a count why there is none."""
+    return f"– ({release.rows.why})" if release.rows.known is None else number(release.rows.known)
+
+
+def document(found: Catalog) -> dict[str, Any]:
+    """As JSON has it: git-data/catalog/1."""
+    return {"expires": found.expires, "datasets": [_plain(listed) for listed in found.datasets]}
+
+
+def _plain(listed: Listed) -> dict[str, Any]:
+    options = listed.dataset.options
+    return {
+        "name": listed.dataset.name,
+        "kind": str(listed.dataset.kind),
+        "title": options.get("title"),
+        "description": options.get("description"),
+        "tags": list(options.get("tags", ())),
+        "versions": [_plain_release(release) for release in listed.releases],
+    }
+
+
+def _plain_release(release: Release) -> dict[str, Any]:
+    version = release.version
+    return {
+        "version": version.name,
+        "id": version.id,
+        "published": version.published or version.created,
+        "message": version.message,
+        "oid": str(version.oid),
+        "size": version.size,
+        "rows": release.rows.known,
+        "rows_unknown": release.rows.why or None,
+        "url": release.url,
+        "pull": release.pull,
+    }

@@ -1,7 +1,7 @@
 """`git data catalog`: what is published, and how to get it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -10,12 +10,10 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import object_key
 from git_datamanager.model.manifest import Dataset, Kind, State, Version
 from git_datamanager.model.names import pasteable
-from git_datamanager.ops import reading
+from git_datamanager.ops.rowcounts import RowCounter, Rows
 from git_datamanager.storage.base import Linking
 from git_datamanager.storage.wrappers import innermost
 
-COUNTED = 256 << 20
-"""Bytes up to which the rows of a version are counted."""
 LONGEST = 7 * 24 * 3600
 """Seconds that a presigned address may live: what signatures of version 4 allow."""
 _PUBLIC = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%/+-]*)?", re.ASCII)
@@ -26,8 +24,7 @@ class Release(NamedTuple):
     """A published version."""
 
     version: Version
-    rows: int | None
-    """Of all its tables; None where its bytes are not in this clone, or are no tables."""
+    rows: Rows
     url: str | None
     """Where anybody can read the bytes; None where nobody can without git data."""
     pull: str
@@ -48,6 +45,17 @@ class Listed(NamedTuple):
     def latest(self) -> Release:
         return self.releases[0]
 
+    @property
+    def title(self) -> str | None:
+        """What people call it."""
+        return self.dataset.options.get("title")
+
+    @property
+    def about(self) -> str:
+        """Its description, and words to find it by."""
+        tags = ", ".join(self.dataset.options.get("tags", ()))
+        return " · ".join(filter(None, (self.dataset.options.get("description"), tags)))
+
 
 class Catalog(NamedTuple):
     datasets: list[Listed]
@@ -63,19 +71,19 @@ def catalog(manager: DataManager, *, revision: str | None = None, presign: int |
     """
     manifest = manager.manifests.at(revision) if revision is not None else manager.manifests.current()
     address = _public(manager) if presign is None else _signed(manager, presign)
-    found = []
+    counter, found = RowCounter(manager), []
     for dataset in manifest.listed():
         versions = [version for version in dataset.versions if version.state is State.PUBLISHED]
         if versions:
-            found.append(Listed(dataset, [_release(manager, dataset, v, address) for v in versions]))
+            found.append(Listed(dataset, [_release(counter, dataset, v, address) for v in versions]))
     return Catalog(found, presign)
 
 
-def _release(manager: DataManager, dataset: Dataset, version: Version, address: _Address) -> Release:
+def _release(counter: RowCounter, dataset: Dataset, version: Version, address: _Address) -> Release:
     is_one_object = dataset.kind is Kind.FILE and version.compacted is None
     pull = f"git data pull {pasteable(f'{dataset.name}@{version.name}')}"
     url = address(version) if is_one_object else None
-    return Release(version, _rows(manager, dataset, version), url, pull)
+    return Release(version, counter.rows(dataset, version), url, pull)
 
 
 def _public(manager: DataManager) -> _Address:
@@ -99,24 +107,3 @@ def _signed(manager: DataManager, seconds: int) -> _Address:
             hints=["git data catalog   # without --presign"],
         )
     return lambda version: store.link(object_key(version.oid), seconds)
-
-
-def _rows(manager: DataManager, dataset: Dataset, version: Version) -> int | None:
-    if dataset.kind is not Kind.FILE or version.size > COUNTED:
-        return None
-    if not reading.is_here(manager, dataset, version):
-        return None
-    from git_datamanager.tables.compare import Wish
-    from git_datamanager.tables.source import compare
-
-    try:
-        with reading.version_file(manager, dataset, version) as path:
-            found = compare(None, path, dataset.name, Wish(rows=0))
-    except DataError:  # damaged, or in use: a catalog is no check
-        return None
-    return _sum([table.rows_after for table in found.tables]) if found.is_compared else None
-
-
-def _sum(counts: Sequence[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None

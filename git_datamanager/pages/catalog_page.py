@@ -7,7 +7,7 @@ from git_datamanager.ops.catalog import Catalog, Listed, Release
 from git_datamanager.pages import measure
 from git_datamanager.pages.chart import Point, size_chart
 from git_datamanager.pages.document import document
-from git_datamanager.pages.markup import Html, join, tag
+from git_datamanager.pages.markup import Html, join, tag, text
 
 VERSIONS = 200
 """Of one dataset; the page says how many older ones there are."""
@@ -34,7 +34,12 @@ def _summary(found: Catalog) -> Html:
     rows = [
         tag(
             "tr",
-            tag("th", tag("a", tag("bdi", listed.dataset.name), href=f"#d{place}"), scope="row"),
+            tag(
+                "th",
+                tag("a", tag("bdi", listed.dataset.name), href=f"#d{place}"),
+                *([tag("small", tag("bdi", listed.title))] if listed.title else []),
+                scope="row",
+            ),
             tag("td", listed.latest.version.name),
             tag("td", listed.latest.day),
             tag("td", measure.size(listed.latest.version.size), class_="n"),
@@ -81,9 +86,13 @@ def _dataset(place: int, listed: Listed) -> Html:
         tag("span", f"{kind} · {measure.size(latest.version.size)} · {latest.day}", class_="quiet"),
         class_="head",
     )
+    told = [
+        *([tag("p", tag("strong", tag("bdi", listed.title)))] if listed.title else []),
+        *([tag("p", tag("bdi", listed.about), class_="quiet")] if listed.about else []),
+    ]
     points = [Point(r.version.name, r.version.size) for r in reversed(listed.releases)]
     return tag(
-        "section", head, tag("pre", latest.pull), size_chart(points), *_versions(listed),
+        "section", head, *told, tag("pre", latest.pull), size_chart(points), *_versions(listed),
         class_="dataset", aria_labelledby=f"d{place}",
     )  # fmt: skip
 
@@ -119,5 +128,8 @@ def _release(release: Release, *, has_links: bool) -> Html:
     return tag("tr", *cells)
 
 
-def _rows(release: Release) -> str:
-    return "–" if release.rows is None else measure.number(release.rows)
+def _rows(release: Release) -> Html:
+    """Without a count why there is none."""
+    if release.rows.known is None:
+        return join(["– ", tag("small", release.rows.why)])
+    return text(measure.number(release.rows.known))

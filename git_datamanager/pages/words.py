@@ -57,7 +57,7 @@ def schema(diff: DatasetDiff) -> str:
 def _schema(found: Sequence[SourceDiff]) -> Iterator[str]:
     # A source that only one side has is new as a whole.
     both = [s for s in found if s.size_before is not None and s.size_after is not None]
-    tables = [
+    tables: list[tuple[str, Change]] = [
         ("table", t.change) for s in both for t in s.tables if t.change in (Change.ADDED, Change.REMOVED)
     ]
     tables += [("table", Change.CHANGED) for s in both for t in s.tables if t.was is not None]

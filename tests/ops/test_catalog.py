@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from git_datamanager.manager import DataManager
 from tests.pages.scene import PAYLOADS
 from tests.pages.test_markup import Reader
 from tests.world import Clone, World, make_database, movable_world, new_world
@@ -32,6 +33,13 @@ def make_template(world: World, ana: Clone) -> None:
     ana.commit("not yet")
 
 
+def without_bytes(clone: Clone) -> None:
+    (clone.path / "energy.sqlite").unlink()
+    manager = DataManager.open(clone.path)
+    for version in manager.manifests.current().dataset("energy.sqlite").versions:
+        manager.cache.drop(version.oid)
+
+
 def line(text: str, start: str) -> list[str]:
     found = next(line for line in text.splitlines() if line.startswith(f"| {start} "))
     return [cell.strip() for cell in found.strip("|").split(" | ")]
@@ -54,7 +62,60 @@ def test_published_versions_with_all_that_one_asks(ana: Clone) -> None:
 @pytest.mark.slow
 def test_rows_are_left_out_where_the_bytes_are_not_here(world: World, ana: Clone) -> None:
     clone = world.clone("reader")
-    assert line(clone.data("catalog").out, "`energy.sqlite`")[4:] == ["–", "2"]
+    assert line(clone.data("catalog").out, "`energy.sqlite`")[4:] == ["– (not in this clone)", "2"]
+
+
+@pytest.mark.slow
+def test_rows_that_were_counted_once_are_known_without_the_bytes(ana: Clone) -> None:
+    ana.data("catalog")
+    without_bytes(ana)
+    text = ana.data("catalog").out
+    assert line(text, "v2")[3] == "400"
+    assert line(text, "v1")[3] == "10"
+
+
+@pytest.mark.slow
+def test_rows_that_a_profile_saw_are_known_without_the_bytes(ana: Clone) -> None:
+    ana.data("profile", "energy.sqlite@v2")
+    without_bytes(ana)
+    text = ana.data("catalog").out
+    assert line(text, "v2")[3] == "400"
+    assert line(text, "v1")[3] == "– (not in this clone)"
+
+
+def test_why_nobody_knows_the_rows(ana: Clone) -> None:
+    text = ana.data("catalog").out
+    assert line(text, "`maps`")[4] == "– (a folder)"
+
+
+def test_as_a_document(ana: Clone, tmp_path: Path) -> None:
+    found = ana.json("catalog", "--out", str(tmp_path / "site"))
+    assert json.loads((tmp_path / "site" / "catalog.json").read_text()) == found
+    energy, maps = found["datasets"]
+    assert [(v["version"], v["rows"], v["message"]) for v in energy["versions"]] == [
+        ("v2", 400, NOTE), ("v1", 10, "first"),
+    ]  # fmt: skip
+    newest = ana.versions("energy.sqlite")[1]
+    assert (energy["versions"][0]["oid"], energy["versions"][0]["published"]) == (
+        newest["oid"], newest["published"],
+    )  # fmt: skip
+    assert (maps["kind"], maps["versions"][0]["rows_unknown"]) == ("tree", "a folder")
+    assert "author" not in str(found)  # a page for everybody names nobody
+
+
+def test_what_a_dataset_was_told_of_itself(ana: Clone, tmp_path: Path) -> None:
+    ana.data(
+        "set", "energy.sqlite", "title=Energy <b>", "description=All of | it @all", "tags=power,<i>europe"
+    )
+    text = ana.data("catalog", "--out", str(tmp_path)).out
+    text = (tmp_path / "catalog.md").read_text()
+    assert "**Energy \\<b\\>**" in text
+    assert "All of \\| it @\u200ball · power\\, \\<i\\>europe" in text
+    page = Reader((tmp_path / "catalog.html").read_text(encoding="utf-8"))
+    assert "Energy <b>" in page.said
+    assert not {"b", "i"} & {name for name, _ in page.tags}
+    (one, _) = json.loads((tmp_path / "catalog.json").read_text())["datasets"]
+    assert (one["title"], one["tags"]) == ("Energy <b>", ["power", "<i>europe"])
 
 
 def test_the_page_shows_the_same_and_a_chart(ana: Clone, tmp_path: Path) -> None:

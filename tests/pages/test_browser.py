@@ -11,6 +11,7 @@ from git_datamanager.model.manifest import Dataset, Kind, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import new_ulid
 from git_datamanager.ops.catalog import Catalog, Listed, Release
+from git_datamanager.ops.rowcounts import Rows
 from git_datamanager.pages.catalog_page import catalog_page
 from git_datamanager.pages.diff_page import Remark, diff_page
 from git_datamanager.pages.document import document
@@ -209,7 +210,7 @@ def available() -> str:
     ]  # fmt: skip
     dataset = Dataset(name="prices.csv", kind=Kind.FILE, versions=tuple(versions))
     url = "https://data.example.org/objects/x"
-    releases = [Release(v, 10, url, f"git data pull prices.csv@{v.name}") for v in versions]
+    releases = [Release(v, Rows(10), url, f"git data pull prices.csv@{v.name}") for v in versions]
     return catalog_page(Catalog([Listed(dataset, releases)], 600))
 
 
