@@ -24,7 +24,7 @@ def blame(name: str, table: str | None, key: str, as_json: bool) -> None:
     """Show which version last changed a row, cell by cell.
 
     Versions are looked into from the newest back, until every cell is explained; those that are not in this
-    clone are fetched as data.diff.fetch says.
+    clone are fetched as data.diff.fetch says. A file in a folder is FOLDER/path, or FOLDER@vN/path.
     """
     from git_datamanager.ops.blame import blame as verb
     from git_datamanager.ops.blame import command
@@ -49,7 +49,7 @@ def _plain(found: "Blame") -> dict[str, Any]:
     from git_datamanager.tables.values import as_json
 
     return {
-        "dataset": found.dataset.name,
+        "dataset": found.name,
         "table": found.table,
         "key": dict(found.key),
         "last": options.version_json(found.dataset, found.last),
@@ -74,7 +74,7 @@ def _plain(found: "Blame") -> dict[str, Any]:
 def _print(found: "Blame") -> None:
     key = ", ".join(f"{column} {value}" for column, value in found.key.items())
     verb = f"removed in {found.removed.name}" if found.removed else f"last changed in {found.last.name}"
-    head = f"{found.dataset.name} {found.table} {key}: {verb}"
+    head = f"{found.name} {found.table} {key}: {verb}"
     render.out(render.paint(render.clean(head), "changed"))
     render.table(
         [_row(cell) for cell in found.cells], head=["column", "value", "version", "date", "author", "message"]

@@ -3,16 +3,16 @@
 import csv
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Dataset, Kind, State, Version
+from git_datamanager.model.manifest import Dataset, State, Version
 from git_datamanager.model.names import pasteable
-from git_datamanager.ops.reading import MayFetch, always, bring, is_here, never, not_here, version_file
-from git_datamanager.ops.select import select, version_of
+from git_datamanager.ops.blame_files import Files, files_of
+from git_datamanager.ops.reading import MayFetch, never, not_here
 from git_datamanager.tables.lookup import Tables, opened
 from git_datamanager.tables.schema import Table, folded
 from git_datamanager.tables.values import Cell, same
@@ -33,6 +33,8 @@ class Blame:
     """A row of a dataset, cell by cell."""
 
     dataset: Dataset
+    name: str
+    """Of the dataset, or of the file in it."""
     table: str
     key: Mapping[str, str]
     cells: tuple[CellBlame, ...]
@@ -77,20 +79,17 @@ def blame(
     *,
     may_fetch: MayFetch = never,
 ) -> Blame:
-    """Follow a row of NAME, or NAME@vN, from that version back through its parents.
+    """Follow a row of NAME, NAME@vN, FOLDER/path or FOLDER@vN/path from there back through its parents.
 
     Stops where every cell is explained. Versions are fetched one by one as they are needed, after asking
     once; what is not fetched is named in the result. Raises NotHere where not even the first version is here,
     NotFound for a row that no version has, DataError for a key that several rows have.
     """
-    wanted = select(manager, manager.manifests.current(), [name])
-    if len(wanted) != 1 or wanted[0].dataset.kind is not Kind.FILE:
-        raise DataError(f"{name} is no file: blame follows a row of one", hints=["git data ls"])
-    dataset = wanted[0].dataset
-    start = version_of(dataset, wanted[0].version)
-    question = command(name, table, key)
-    walk = _Walk(manager, dataset, [start, *_parents(dataset, start)], may_fetch, question)
-    return walk.blame(table, read_key(key))
+    parts, question = read_key(key), command(name, table, key)
+    with ExitStack() as stack:
+        files, dataset, start = files_of(manager, name, stack)
+        chain = [start, *_parents(dataset, start)]
+        return _Walk(files, dataset, chain, may_fetch, question).blame(table, parts)
 
 
 def _parents(dataset: Dataset, version: Version) -> Iterator[Version]:
@@ -117,14 +116,14 @@ class _Walk:
 
     def __init__(
         self,
-        manager: DataManager,
+        files: Files,
         dataset: Dataset,
         chain: Sequence[Version],
         may_fetch: MayFetch,
         question: str,
     ) -> None:
         """`chain`: versions from the one asked for to the first; `question`: the command, to be repeated."""
-        self._manager = manager
+        self._files = files
         self._dataset = dataset
         self._chain = chain
         self._may_fetch = may_fetch
@@ -139,13 +138,19 @@ class _Walk:
         if not self._bring(0):
             raise not_here([(self._dataset, first)], self._question)
         with self._opened(first) as tables:
-            chosen = _chosen(tables, table, self._dataset.name)
+            if tables is None:
+                raise NotFound(
+                    f"{self._dataset.name} {first.name} has no file {self._files.name}",
+                    hints=[f"git data diff {pasteable(self._dataset.name)}@{first.name}   # its files"],
+                )
+            chosen = _chosen(tables, table, self._files.name)
             self._table, self._key = chosen.name, _named(chosen, parts, self._dataset)
             row = self._row(tables, first)
         at, row = (0, row) if row.cells is not None else self._last_there()
         cells, needed = self._follow(row, at)
         return Blame(
             dataset=self._dataset,
+            name=self._files.name,
             table=self._table,
             key=self._key,
             cells=cells,
@@ -166,8 +171,8 @@ class _Walk:
         unseen = f"; not looked into: {', '.join(v.name for v in left[:5])}" if left else ""
         words = ", ".join(f"{column} {value}" for column, value in self._key.items())
         raise NotFound(
-            f"{self._dataset.name} has no row of {self._table} with {words}{unseen}",
-            hints=[f"git data profile {pasteable(self._dataset.name)}   # its tables and columns"],
+            f"{self._files.name} has no row of {self._table} with {words}{unseen}",
+            hints=[f"git data profile {pasteable(self._files.name)}   # its tables and columns"],
         )
 
     def _follow(self, row: _Row, at: int) -> tuple[tuple[CellBlame, ...], tuple[Version, ...]]:
@@ -177,7 +182,7 @@ class _Walk:
         needed: tuple[Version, ...] = ()
         for place in range(at + 1, len(self._chain)):
             version = self._chain[place]
-            if version.oid != newer.oid:
+            if not self._files.is_same(version, newer):
                 older = self._older(place)
                 if older is None:
                     is_older, needed = True, () if self._note else self._absent(place)
@@ -205,10 +210,10 @@ class _Walk:
             self._note = f"{version.name} does not say more: {error.message}"
             return None
 
-    def _row(self, tables: Tables, version: Version) -> _Row:
+    def _row(self, tables: Tables | None, version: Version) -> _Row:
         """Raises DataError where several rows have the key, or the table no such column."""
-        table = tables.table(self._table)
-        if table is None:
+        table = tables.table(self._table) if tables is not None else None
+        if tables is None or table is None:
             return _Row(None)
         rows = tables.find(table, self._key)
         if len(rows) > 1:
@@ -219,13 +224,19 @@ class _Walk:
         cells = dict(zip(map(folded, table.names), rows[0], strict=True)) if rows else None
         return _Row(cells, table.names)
 
-    def _opened(self, version: Version) -> AbstractContextManager[Tables]:
-        return _tables_of(self._manager, self._dataset, version)
+    @contextmanager
+    def _opened(self, version: Version) -> Iterator[Tables | None]:
+        with self._files.opened(version) as path:
+            if path is None:
+                yield None
+                return
+            with opened(path, self._files.name) as tables:
+                yield tables
 
     def _bring(self, place: int) -> bool:
         """Whether the bytes are here, or are now."""
         version = self._chain[place]
-        if is_here(self._manager, self._dataset, version):
+        if self._files.is_here(version):
             return True
         if version.state is State.DELETED:
             self._note = f"{version.name} was deleted: what was before is not known"
@@ -233,18 +244,12 @@ class _Walk:
         if self._may is None:
             self._may = self._may_fetch([(self._dataset, v) for v in self._absent(place)])
         if self._may:
-            bring(self._manager, [(self._dataset, version)], always)
+            self._files.fetch(version)
         return self._may
 
     def _absent(self, place: int) -> tuple[Version, ...]:
         rest = (v for v in self._chain[place:] if v.state is not State.DELETED)
-        return tuple(v for v in rest if not is_here(self._manager, self._dataset, v))
-
-
-@contextmanager
-def _tables_of(manager: DataManager, dataset: Dataset, version: Version) -> Iterator[Tables]:
-    with version_file(manager, dataset, version) as path, opened(path, dataset.name) as tables:
-        yield tables
+        return tuple(v for v in rest if not self._files.is_here(v))
 
 
 def _chosen(tables: Tables, name: str | None, dataset: str) -> Table:
