@@ -9,7 +9,7 @@ from collections.abc import Callable
 from git_datamanager.errors import DataError
 from git_datamanager.tables.clashes import clashes
 from git_datamanager.tables.merged import Clash, TableMerge
-from git_datamanager.tables.rowdiff import all_of, quoted
+from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.rowmerge import Take, Three, changed_rows, counted, gone_rows, new_rows
 from git_datamanager.tables.schema import folded
 
@@ -38,10 +38,10 @@ class Keyed:
         changed = self._collect("changed", changed_rows(three, take))
         gone = self._collect("gone", gone_rows(three, take))
         new = self._collect("new", new_rows(three, take))
-        match = all_of([f"o.{quoted(c.name)} = x.{quoted(c.name)}" for c in three.key])
-        for name in ("changed", "gone"):
+        keys = ", ".join(quoted(column.name) for column in three.key)
+        for name in ("changed", "gone"):  # IN, and no join: it finds rows as their own column compares them
             self._database.execute(
-                f"DELETE FROM {three.ours} AS o WHERE EXISTS (SELECT 1 FROM temp.{name} x WHERE {match})"
+                f"DELETE FROM {three.ours} WHERE ({keys}) IN (SELECT {keys} FROM temp.{name})"
             )
         cells = ", ".join(quoted(column.name) for column in three.columns)
         for name in (
@@ -57,8 +57,6 @@ class Keyed:
 
     def _collect(self, name: str, sql: str) -> int:
         self._database.execute(f"CREATE TEMP TABLE {name} AS {sql}")
-        keys = ", ".join(quoted(column.name) for column in self._three.key)
-        self._database.execute(f"CREATE INDEX temp.{name}_key ON {name} ({keys})")
         return int(self._database.execute(f"SELECT count(*) FROM temp.{name}").fetchone()[0])
 
 
@@ -84,9 +82,9 @@ class Counted:
             "SELECT rowid, nb, no, nt FROM temp.counted ORDER BY rowid"
         ).fetchall()
         more = [(row, self._wanted(row, *counts) - counts[1]) for row, *counts in listed]
-        for row, count in more:  # first what goes: it may stand in the way of what comes
-            if count < 0:
-                self._remove(row, -count)
+        self._remove(
+            [(row, -count) for row, count in more if count < 0]
+        )  # it may be in the way of what comes
         for row, count in more:
             if count > 0:
                 self._add(row, count)
@@ -115,16 +113,30 @@ class Counted:
             [(row,)] * count,
         )
 
-    def _remove(self, row: int, count: int) -> None:
+    def _remove(self, counts: list[tuple[int, int]]) -> None:
+        """Of rows that are the same those with the lowest numbers go; one sort finds all of them."""
+        if not counts:
+            return
         three, rowid = self._three, self._rowid()
-        match = all_of(
-            [
-                f"(+o.{c} IS +x.c{n} COLLATE BINARY AND typeof(o.{c}) = typeof(x.c{n}))"
-                for n, c in enumerate(quoted(column.name) for column in three.columns)
-            ]
+        self._database.execute("CREATE TEMP TABLE fewer (place INTEGER PRIMARY KEY, need INTEGER)")
+        self._database.executemany("INSERT INTO temp.fewer VALUES (?, ?)", counts)
+        groups = ", ".join(
+            word for n, c in enumerate(three.columns) for word in three.dialect.grouped(f"c{n}", (c, c))
         )
-        found = f"SELECT o.{rowid} FROM {three.ours} o, temp.counted x WHERE x.rowid = ? AND {match} LIMIT ?"
-        self._database.execute(f"DELETE FROM {three.ours} WHERE {rowid} IN ({found})", (row, count))
+        own = ", ".join(quoted(column.name) for column in three.columns)
+        rows = (
+            f"SELECT NULL AS place, x.need AS need, {self._cells()} FROM temp.counted c"
+            f" JOIN temp.fewer x ON x.place = c.rowid UNION ALL SELECT {rowid}, 0, {own} FROM {three.ours}"
+        )
+        found = (
+            f"SELECT place, max(need) OVER (PARTITION BY {groups}) AS need,"
+            f" row_number() OVER (PARTITION BY {groups} ORDER BY place IS NULL, place) AS n FROM ({rows})"
+        )
+        self._database.execute(
+            f"DELETE FROM {three.ours} WHERE {rowid} IN"
+            f" (SELECT place FROM ({found}) WHERE place IS NOT NULL AND n <= need)"
+        )
+        self._database.execute("DROP TABLE temp.fewer")
 
     def _rowid(self) -> str:
         schema, _, table = self._three.ours.partition(".")
