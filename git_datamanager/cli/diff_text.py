@@ -131,9 +131,10 @@ def _source(source: SourceDiff, manner: Manner, indent: str) -> Iterator[str]:
     if source.note:
         yield f"{indent}note: {clean(source.note)}"
     has_names = source.kind not in _ONE_TABLE
-    for table in source.tables if has_names else [replace(table, name="") for table in source.tables]:
+    for table in source.tables:
+        name = (table.name or "''") if has_names else ""  # SQLite takes an empty name for a table
         if table.change is not Change.SAME or not table.is_compared:
-            yield from _table(table, manner, indent)
+            yield from _table(replace(table, name=name), manner, indent)
     for thing in source.things:
         yield from _thing(thing, manner.ink, indent)
 

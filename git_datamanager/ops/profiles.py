@@ -187,6 +187,8 @@ def _cell(value: object) -> Cell:
     match value:
         case {"blob": blob}:
             return bytes.fromhex(blob)
+        case {"hex": data}:
+            return bytes.fromhex(data).decode("utf-8", "surrogateescape")
         case {"integer": text}:
             return int(text)
         case {"real": text}:

@@ -46,9 +46,16 @@ def as_json(cell: Cell, limit: int = SHOWN) -> object:
         case float():
             return cell if math.isfinite(cell) else {"real": repr(cell)}
         case str():
-            text = cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            return text if len(text) <= limit else {"text": text[:limit], "size": len(text)}
+            return _text_as_json(cell, limit)
         case bytes():
             return {"blob": cell[:limit].hex(), "size": len(cell)}
         case _:
             return {"value": shown(str(cell), limit), "type": type(cell).__name__}
+
+
+def _text_as_json(text: str, limit: int) -> object:
+    data = text.encode("utf-8", "surrogateescape")
+    sound = data.decode("utf-8", "replace")
+    if sound != text:  # two such texts may look alike
+        return {"text": sound[:limit], "hex": data[:limit].hex(), "size": len(data)}
+    return text if len(text) <= limit else {"text": text[:limit], "size": len(text)}

@@ -4,7 +4,14 @@ It is an expression of SQL and nothing more. That it can do no harm is the engin
 that they can read the two sources and nothing else (docs/design/tables.md, "Sources").
 """
 
+import re
+
 from git_datamanager.tables.engine import Engine, Unreadable
+
+_CHANCE = re.compile(
+    r"\b(random|randomblob|setseed|uuid|uuidv4|uuidv7|gen_random_uuid|nextval)\"?\s*\(", re.I
+)
+"""Functions of either engine whose answer does not come from the row."""
 
 
 def problem(engine: Engine, scope: str, condition: str) -> str | None:
@@ -15,6 +22,8 @@ def problem(engine: Engine, scope: str, condition: str) -> str | None:
     """
     if not condition.isascii() and condition != condition.encode("utf-8", "replace").decode():
         return "it is no text"
+    if chance := _CHANCE.search(condition):
+        return f"{chance[1]} is another thing each time it is asked"
     for text in (condition, f"({condition}\n)"):
         try:
             for _ in engine.rows(f"EXPLAIN SELECT 1 FROM {scope} WHERE {text}"):

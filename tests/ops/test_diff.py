@@ -286,6 +286,20 @@ def test_names_and_cells_that_would_steer_a_terminal(three: Clone) -> None:
     assert {"c\x1b]0;x\x07": "\x1b[2J\nnext"} in [row["after"] for row in rows]
 
 
+def test_texts_that_are_no_utf_8_are_told_apart(three: Clone) -> None:
+    change(
+        three.path / "e.sqlite",
+        "UPDATE t SET name = CAST(x'ff41' AS TEXT) WHERE id = 1",
+        'CREATE TABLE "" (x)', "INSERT INTO \"\" VALUES (CAST(x'fe' AS TEXT))",
+    )  # fmt: skip
+    found = only(three)["source"]["tables"]
+    (changed,) = found[1]["rows"]
+    assert changed["after"]["name"] == {"text": "\ufffdA", "hex": "ff41", "size": 2}
+    shown = three.data("diff").out
+    assert "    ~ 1: name: one → \\udcffA\n" in shown
+    assert "  ''  new table, 1 row\n    + \\udcfe\n" in shown
+
+
 def test_a_database_in_use_is_compared_with_its_log(three: Clone) -> None:
     with closing(sqlite3.connect(three.path / "e.sqlite")) as database:
         database.execute("PRAGMA journal_mode = WAL")
