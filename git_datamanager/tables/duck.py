@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY = 320 << 20
+WIDE_PARQUET = 1500
+"""Columns of a Parquet file that are compared as such; those of more, row by row, as lists of texts."""
 _BATCH = 2048
 
 
@@ -33,12 +35,13 @@ class DuckEngine:
     """An Engine over two relations, `before` and `after`."""
 
     def __init__(self, database: "DuckDBPyConnection", schemas: Sequence[Schema], kind: str) -> None:
-        self._is_text, is_packing = kind == kinds.CSV, kind != kinds.PARQUET
+        self._is_text = kind == kinds.CSV
+        self._narrow = WIDE_PARQUET if kind == kinds.PARQUET else NARROW
         self.widest, self.joins_fully = 1 << 20, True
         self._database = database
         self._schemas = schemas
         widths = [len(table.columns) for schema in schemas for table in schema.tables]
-        self._is_wide = is_packing and max(widths, default=0) > NARROW
+        self._is_wide = max(widths, default=0) > self._narrow
         # Whatever type a column of texts, or of lists of texts, is said to look like.
         self.dialect = DuckDialect(is_text=self._is_text or self._is_wide)
 
@@ -75,7 +78,7 @@ class DuckEngine:
     def packed(self, side: Side, table: Table) -> str | None:
         if not self._is_wide:
             return None
-        return side.word if len(table.columns) > NARROW else relation_of(table.names, side.word)
+        return side.word if len(table.columns) > self._narrow else relation_of(table.names, side.word)
 
     def rows(self, sql: str, values: Sequence[Cell] = ()) -> Iterator[Row]:
         yield from _fetched(self._database, sql, values)
@@ -143,7 +146,8 @@ def opened(
     for side, path in zip(Side, (before, after), strict=True):
         if path is not None:
             links[side].symlink_to(path.absolute())
-    with connected(list(links.values()), folder) as database:
+    # Rows of Parquet that is read in parts are put together by their place.
+    with connected(list(links.values()), folder, in_order=kind == kinds.PARQUET) as database:
         read = READERS[kind]
         tables = {side: read(database, side.word, link, name, may_pack=True) for side, link in links.items()}
         if kind == kinds.CSV and len(tables) == 2:
@@ -163,16 +167,42 @@ def _parquet(
     path: Path,
     name: str = "",  # noqa: ARG001 -- as every reader
     *,
-    may_pack: bool = False,  # noqa: ARG001 -- every column is one of the file
+    may_pack: bool = False,
 ) -> Table:
     import duckdb
 
     try:
-        database.execute(f"CREATE VIEW {table} AS SELECT * FROM {parquet_of(path)}")
-        rows = database.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
+        rows = database.execute(f"DESCRIBE SELECT * FROM {parquet_of(path)}").fetchall()
+        columns = tuple(Column(row[0], row[1]) for row in rows)
+        if may_pack and len(columns) > WIDE_PARQUET:
+            _pack(database, table, parquet_of(path), columns)
+        else:
+            database.execute(f"CREATE VIEW {table} AS SELECT * FROM {parquet_of(path)}")
+    except duckdb.OutOfMemoryException as error:
+        raise Corrupt("the file takes more memory than a comparison has") from error
     except duckdb.Error as error:
         raise Corrupt(f"the Parquet file cannot be read ({said(error)})") from error
-    return Table(ROWS, tuple(Column(row[0], row[1]) for row in rows))
+    return Table(ROWS, columns)
+
+
+def _pack(database: "DuckDBPyConnection", table: str, rows: str, columns: Sequence[Column]) -> None:
+    """Make a table of lists of texts, `cells`: so many columns at a time as DuckDB can have."""
+    parts = range(0, len(columns), NARROW)
+    for n in parts:
+        cells = ", ".join(map(_text_of, columns[n : n + NARROW]))
+        database.execute(f"CREATE TABLE part{n} AS SELECT [{cells}] AS cells{n} FROM {rows}")
+    lists, tables = ", ".join(f"cells{n}" for n in parts), " POSITIONAL JOIN ".join(f"part{n}" for n in parts)
+    database.execute(f"CREATE TABLE {table} AS SELECT list_concat({lists}) AS cells FROM {tables}")
+    for n in parts:
+        database.execute(f"DROP TABLE part{n}")
+
+
+def _text_of(column: Column) -> str:
+    """Values that are equal have one text: -0.0 is 0.0."""
+    name = quoted(column.name)
+    return (
+        f"CAST({name} + 0 AS VARCHAR)" if column.type in ("FLOAT", "DOUBLE") else f"CAST({name} AS VARCHAR)"
+    )
 
 
 Reader = Callable[..., Table]

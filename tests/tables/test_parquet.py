@@ -14,11 +14,11 @@ pa: Any = pytest.importorskip("pyarrow", reason="pyarrow is not installed (the e
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
 
 
-def written(table: Any) -> bytes:
+def written(table: Any, **options: Any) -> bytes:
     from pyarrow import parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(table, buffer)
+    pq.write_table(table, buffer, **options)
     return buffer.getvalue()
 
 
@@ -86,6 +86,28 @@ def test_more_columns_than_an_engine_likes(tmp_path: Path) -> None:
         "SELECT 1 AS id, " + ", ".join(f"{m + (m == n)} AS c{m}" for m in range(600)) for n in (-1, 9)
     )
     assert cells(only(parquets(tmp_path, old, new))) == [[("c9", 9, 10)]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wish", [BY_ID, ALL], ids=["keyed", "multiset"])
+def test_thousands_of_columns_are_compared_row_by_row(tmp_path: Path, wish: Wish) -> None:
+    rows, columns = 20, 1600
+    data = {"id": [str(n) for n in range(rows)], "real": [0.0] * rows, "list": [[None, "a, b"]] * rows}
+    data |= {f"c{m}": [m * n for n in range(rows)] for m in range(columns)}
+    old = written(pa.table(data))
+    data["real"] = [-0.0] * rows
+    data["c1599"] = [*data["c1599"][:-1], None]
+    data["list"] = [[None, "a", "b"], *data["list"][1:]]
+    new = written(pa.table(data).take(list(reversed(range(rows)))))
+    found = only(texts(tmp_path, old, new, wish, "a.parquet"))
+    assert (found.note, found.rows_after) == (None, rows)
+    assert counts(found) == ((0, 0, 2) if wish is BY_ID else (2, 2, 0))
+    if wish is BY_ID:
+        assert sorted(cells(found), key=str) == [
+            [("c1599", "30381", None)], [("list", "[NULL, 'a, b']", "[NULL, a, b]")],
+        ]  # fmt: skip
+    same = written(pa.table(data), row_group_size=3, compression="zstd")
+    assert texts(tmp_path, new, same, wish, "a.parquet").is_same_data
 
 
 def test_a_damaged_page_is_said_of_the_table(tmp_path: Path) -> None:
