@@ -16,7 +16,18 @@ import pytest
 
 from git_datamanager import errors
 from git_datamanager.cli.app import COMMANDS, HIDDEN
-from git_datamanager.ops import add, checks, ci_setup, fsck, preview, publish, pull, status, upload, verify
+from git_datamanager.ops import (
+    add,
+    check_asking,
+    ci_setup,
+    fsck,
+    preview,
+    publish,
+    pull,
+    status,
+    upload,
+    verify,
+)
 from git_datamanager.workspace import hooks_install, settings
 from tests.conftest import REPOSITORY
 from tests.world import Clone, World, make_database
@@ -349,7 +360,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
     [
         *(add.Outcome, fsck.Verdict, hooks_install.Deed, publish.Finalized, publish.Result),
         *(pull.Outcome, status.Stage, status.Work, upload.Outcome, verify.Answer),
-        *(checks.Outcome, ci_setup.Outcome, preview.Verdict),
+        *(check_asking.Outcome, ci_setup.Outcome, preview.Verdict),
     ],
     ids=lambda words: f"{words.__module__.rpartition('.')[2]}.{words.__name__}",
 )

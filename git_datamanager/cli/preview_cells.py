@@ -5,7 +5,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from git_datamanager.cli import markdown
-from git_datamanager.ops.checks import CheckResult, Outcome
+from git_datamanager.ops.check_asking import CheckResult, Outcome
 from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.pages import measure, words
 from git_datamanager.pages.cells import plain_change

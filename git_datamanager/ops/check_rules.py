@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
-from git_datamanager.model.manifest import Kind
 from git_datamanager.model.names import pasteable
-from git_datamanager.ops.checks import CheckResult, Outcome, run_checks
+from git_datamanager.ops.check_asking import CheckResult, Outcome
+from git_datamanager.ops.check_members import rules_for
+from git_datamanager.ops.checks import run_checks
 from git_datamanager.ops.findings import Commit, Finding
-from git_datamanager.ops.rulebook import of_dataset, rules_of
+from git_datamanager.ops.rulebook import rules_of
 
 _EVERYTHING = "git -c data.check=manual commit   # commits all the same"
 
@@ -20,11 +21,11 @@ def broken_rules(manager: DataManager, commit: Commit) -> Iterator[Finding]:
     old = {v.id for parent in commit.parents for _, v in parent.entries()}
     rules = rules_of(manager)
     for dataset in commit.manifest.listed():
-        version, mine = dataset.latest, of_dataset(rules, dataset.name)
-        if version is None or version.id in old or not mine or dataset.kind is not Kind.FILE:
+        version, mine = dataset.latest, rules_for(rules, dataset)
+        if version is None or version.id in old or not mine:
             continue
         try:
-            results = run_checks(manager, dataset, version, mine, among=commit.manifest)
+            results = run_checks(manager, dataset, version, mine, among=commit.manifest, is_news_only=True)
         except DataError as error:
             yield Finding(refuses=False, text=f"{dataset.name} was not checked: {error}", hints=error.hints)
             continue

@@ -1,84 +1,22 @@
-"""`git data check`: rules that data must keep, asked of one version. docs/design/checks.md."""
+"""`git data check`: rules that data must keep, asked of datasets. docs/design/checks.md."""
 
 import math
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple
 
+from git_datamanager.content.tree import Listing
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, Version
-from git_datamanager.ops.naming import WORK, Finder, Seen, aliases
-from git_datamanager.ops.reading import Entry, MayFetch, NotHere, bring, never
-from git_datamanager.ops.rulebook import of_dataset, rules_of
+from git_datamanager.ops.check_asking import Asker, CheckResult, Clock, failed, told, unchecked
+from git_datamanager.ops.check_members import listing_of, member_rules, rules_for, unchanged
+from git_datamanager.ops.naming import Seen, aliases
+from git_datamanager.ops.reading import MayFetch, NotHere, bring, never
+from git_datamanager.ops.rulebook import rules_of
 from git_datamanager.ops.select import select, version_of
-from git_datamanager.ops.sql import memory_for
-from git_datamanager.tables.deadline import OutOfTime, limited
 from git_datamanager.tables.engine import NotInstalled
-from git_datamanager.tables.load import Loaded, Want, loaded
-from git_datamanager.tables.query import Question, answered, read_question
-from git_datamanager.tables.result import Row
-from git_datamanager.tables.rowdiff import quoted
-from git_datamanager.tables.rules import PARENT, Rule, Severity
-from git_datamanager.tables.schema import folded
+from git_datamanager.tables.rules import Rule
 
-SAMPLES = 5
 SECONDS = 60.0
-
-
-class Outcome(StrEnum):
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    """It compares with a version that does not exist, or is not here."""
-    UNCHECKED = "unchecked"
-    """Nobody could ask: no engine, no bytes, no time. It says nothing about the data."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
-    """What became of one rule for one version."""
-
-    dataset: str
-    version: Version | None
-    """None: the working file as it is."""
-    rule: Rule
-    outcome: Outcome
-    message: str = ""
-    """Why it failed without rows, or was not asked."""
-    count: int = 0
-    """Rows that break it; for `unique` values that stand more than once."""
-    columns: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
-    """The first of them."""
-
-    @property
-    def refuses(self) -> bool:
-        return self.outcome is Outcome.FAILED and self.rule.severity is Severity.ERROR
-
-    @property
-    def label(self) -> str:
-        return f"{self.dataset} {self.version.name if self.version else WORK}"
-
-
-class _Clock(NamedTuple):
-    """How long rules may take: seconds of each, and the `time.monotonic` at which all are over."""
-
-    seconds: float
-    until: float
-
-    @property
-    def left(self) -> float:
-        return self.until - time.monotonic()
-
-
-class _Ready(NamedTuple):
-    rule: Rule
-    question: Question
-    wants: list[Want]
 
 
 def check(
@@ -97,8 +35,7 @@ def check(
     """
     rules = rules_of(manager)
     wanted = select(manager, manager.manifests.current(), names)
-    subjects = [(d, version or v, of_dataset(rules, d.name)) for d, v in wanted]
-    subjects = [(d, v, mine) for d, v, mine in subjects if mine and (names or d.kind is Kind.FILE)]
+    subjects = [(d, version or v, mine) for d, v in wanted if (mine := rules_for(rules, d))]
     results = []
     for dataset, asked, mine in subjects:
         is_version = asked is not None or not _is_changed(manager, dataset)
@@ -110,12 +47,15 @@ def check(
         except DataError as error:  # of one dataset: the others are checked all the same
             if len(subjects) == 1:
                 raise
-            results += [unchecked(dataset.name, one, rule, _told(error)) for rule in mine]
+            results += [unchecked(dataset.name, one, rule, told(error)) for rule in mine]
     return results
 
 
 def _is_changed(manager: DataManager, dataset: Dataset) -> bool:
-    """There is a working file, and it is not the latest version."""
+    """There is a working file or folder, and it is not the latest version."""
+    if dataset.kind is Kind.TREE:
+        seen = manager.folders.look(dataset.name) if manager.git.top is not None else None
+        return seen is not None and (dataset.latest is None or seen.oid != dataset.latest.oid)
     if manager.git.top is None or not manager.work.path(dataset.name).is_file():
         return False
     return dataset.latest is None or manager.work.own_bytes(dataset.name, dataset.latest.oid) is None
@@ -129,6 +69,7 @@ def run_checks(
     *,
     among: Manifest | None = None,
     before: Version | None = None,
+    is_news_only: bool = False,
     may_fetch: MayFetch = never,
     seconds: float = SECONDS,
     until: float = math.inf,
@@ -136,45 +77,37 @@ def run_checks(
     """Ask each rule of a version (None: of the working file), in their order.
 
     `among`: where other datasets are looked for, the work tree's manifest unless given; `before`: the version
-    to compare with, in place of its parent. Every table is loaded once for all rules. What one rule cannot
-    have (a table, a version that is not here) is that rule's result. Each rule gets `seconds`; after `until`,
-    of `time.monotonic`, none is asked any more. Raises NotHere where the version itself is not here, NotFound
+    to compare with, in place of its parent. Of a folder each file is asked the rules of its own name; with
+    `is_news_only` those alone that the version before has not just so. What one rule cannot have (a table, a
+    version that is not here) is that rule's result. Each rule gets `seconds`; after `until`, of
+    `time.monotonic`, none is asked any more. Raises NotHere where the version itself is not here, NotFound
     without a working file, NotInstalled.
     """
-    if dataset.kind is not Kind.FILE:
-        problem = f"{dataset.name} is a folder: only files can be checked"
-        return [_failed(dataset, version, rule, problem) for rule in rules]
+    parent = before or parent_of(dataset, version)
+    asker = Asker(manager, among or manager.manifests.current(), may_fetch, Clock(seconds, until))
+    if dataset.kind is Kind.TREE:
+        folder = Seen(dataset, version, frozenset())
+        return list(_in_folder(asker, folder, parent, rules, is_news_only=is_news_only))
     if version is not None:
         bring(manager, [(dataset, version)], may_fetch)
-    home = Seen(dataset, version, aliases(dataset.name, ""))
-    parent = before or parent_of(dataset, version)
-    seen = list(_around(among or manager.manifests.current(), home, parent))
-    clock = _Clock(seconds, until)
-    with ExitStack() as stack:
-        finder = Finder(manager, seen, _once(may_fetch), stack, is_narrow=False, home=home)
-        ready = [_ready(finder, home, parent, rule) for rule in rules]
-        answers = iter(
-            _answers(memory_for(manager), home, [r for r in ready if isinstance(r, _Ready)], clock)
-        )
-        return [next(answers) if isinstance(one, _Ready) else one for one in ready]
+    return asker.ask(Seen(dataset, version, aliases(dataset.name, "")), parent, rules)
 
 
-def unchecked(dataset: str, version: Version | None, rule: Rule, message: str) -> CheckResult:
-    """The result of a rule that nobody could ask."""
-    return CheckResult(
-        dataset=dataset, version=version, rule=rule, outcome=Outcome.UNCHECKED, message=message
-    )
-
-
-def _around(manifest: Manifest, home: Seen, parent: Version | None) -> Iterator[Seen]:
-    """The version itself, the one before it, and all other datasets in their latest version."""
-    yield home
-    if parent is not None:
-        yield Seen(home.dataset, parent, frozenset((PARENT,)))
-    for other in manifest.listed():
-        if other.name != home.dataset.name:
-            names = aliases(other.name, "") - home.aliases - {PARENT}
-            yield Seen(other, version_of(other, None), names)
+def _in_folder(
+    asker: Asker, folder: Seen, parent: Version | None, rules: Sequence[Rule], *, is_news_only: bool
+) -> Iterator[CheckResult]:
+    """Of each file that has rules; a folder as a whole keeps none."""
+    name = folder.dataset.name
+    problem = f"{name} is a folder: only files can be checked, such as {name}/*.csv"
+    yield from (failed(folder, rule, problem) for rule in rules if rule.dataset == name)
+    listing = listing_of(asker.manager, folder.dataset, folder.version, asker.may_fetch)
+    old = _files_before(asker, folder.dataset, parent)
+    same = unchanged(listing, old) if is_news_only and old is not None else set()
+    for path, mine in member_rules(listing, name, rules).items():
+        if path not in same:
+            was = parent if old is not None and old.position(path) is not None else None
+            home = folder._replace(aliases=aliases(f"{name}/{path}", ""), member=path)
+            yield from asker.ask(home, was, mine)
 
 
 def parent_of(dataset: Dataset, version: Version | None) -> Version | None:
@@ -185,104 +118,9 @@ def parent_of(dataset: Dataset, version: Version | None) -> Version | None:
     return parent if parent is not None and parent.state.is_live else None
 
 
-def _ready(finder: Finder, home: Seen, parent: Version | None, rule: Rule) -> _Ready | CheckResult:
-    if rule.problem is not None:
-        return _failed(home.dataset, home.version, rule, rule.problem)
+def _files_before(asker: Asker, dataset: Dataset, parent: Version | None) -> Listing | None:
+    """None where there is no version before, or nobody has its listing."""
     try:
-        question = read_question(rule.sql.format(dataset=quoted(home.dataset.name)))
-        asks_parent = any(folded(path[0]) == PARENT for path in question.mentions)
-        if asks_parent and parent is None:
-            return _skipped(home, rule, "there is no version before it")
-        return _Ready(rule, question, finder.wants(question))
-    except NotHere as error:
-        return _skipped(home, rule, str(error))
-    except NotInstalled:
-        raise
-    except DataError as error:
-        return _failed(home.dataset, home.version, rule, _told(error))
-
-
-def _once(may_fetch: MayFetch) -> MayFetch:
-    """Several rules may need one version: nobody is asked twice."""
-    said: dict[tuple[str, ...], bool] = {}
-
-    def answer(wanted: Sequence[Entry]) -> bool:
-        key = tuple(version.id for _, version in wanted)
-        if key not in said:
-            said[key] = may_fetch(wanted)
-        return said[key]
-
-    return answer
-
-
-def _answers(memory: int, home: Seen, ready: Sequence[_Ready], clock: _Clock) -> list[CheckResult]:
-    """From one database that holds the tables of all; where one of those cannot be read, each rule from its
-    own, so that it is the failure of those that need it."""
-    wants = {tuple(map(folded, want.seen_as)): want for one in ready for want in one.wants}
-    try:
-        with ExitStack() as stack:
-            with limited(clock.left):
-                there = stack.enter_context(loaded(list(wants.values()), memory))
-            return [_asked(there, home, one, clock) for one in ready]
-    except NotInstalled:
-        raise
-    except OutOfTime:
-        return [_too_late(home, one.rule) for one in ready]
-    except DataError as error:
-        if len(ready) == 1:
-            return [_failed(home.dataset, home.version, ready[0].rule, _told(error))]
-        return [result for one in ready for result in _answers(memory, home, [one], clock)]
-
-
-def _asked(there: Loaded, home: Seen, ready: _Ready, clock: _Clock) -> CheckResult:
-    rule, limit = ready.rule, min(clock.seconds, clock.left)
-    if limit <= 0:
-        return _too_late(home, rule)
-    try:
-        with answered(there.database, ready.question, limit) as answer:
-            if not answer.count:
-                return CheckResult(
-                    dataset=home.dataset.name, version=home.version, rule=rule, outcome=Outcome.PASSED
-                )
-            rows = tuple(answer.rows(SAMPLES))
-            names = tuple(column.name for column in answer.columns)
-    except DataError as error:
-        if clock.left <= 0:
-            return _too_late(home, rule)
-        return _failed(home.dataset, home.version, rule, _told(error))
-    if rule.counts:
-        said = ", ".join(f"{name} {cell}" for name, cell in zip(names, rows[0], strict=True))
-        return _failed(home.dataset, home.version, rule, said)
-    return CheckResult(
-        dataset=home.dataset.name,
-        version=home.version,
-        rule=rule,
-        outcome=Outcome.FAILED,
-        count=answer.count,
-        columns=names,
-        rows=rows,
-    )
-
-
-def _failed(dataset: Dataset, version: Version | None, rule: Rule, message: str) -> CheckResult:
-    return CheckResult(
-        dataset=dataset.name, version=version, rule=rule, outcome=Outcome.FAILED, message=message
-    )
-
-
-def _skipped(home: Seen, rule: Rule, message: str) -> CheckResult:
-    return CheckResult(
-        dataset=home.dataset.name,
-        version=home.version,
-        rule=rule,
-        outcome=Outcome.SKIPPED,
-        message=message,
-    )
-
-
-def _too_late(home: Seen, rule: Rule) -> CheckResult:
-    return unchecked(home.dataset.name, home.version, rule, "there was no time left")
-
-
-def _told(error: DataError) -> str:
-    return "; ".join((error.message, *error.hints))
+        return listing_of(asker.manager, dataset, parent, asker.may_fetch) if parent else None
+    except NotHere:
+        return None

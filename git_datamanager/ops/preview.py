@@ -17,7 +17,7 @@ from git_datamanager.model.manifest import Manifest
 from git_datamanager.model.proposal import Deletions, Finding, Level, Proposal, propose
 from git_datamanager.ops import preview_checks
 from git_datamanager.ops.branch import BOT_BRANCH
-from git_datamanager.ops.checks import CheckResult
+from git_datamanager.ops.check_asking import CheckResult
 from git_datamanager.ops.differences import DatasetDiff
 from git_datamanager.ops.preview_bytes import Look, look_for
 from git_datamanager.ops.preview_checks import Asking

@@ -7,10 +7,11 @@ from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.model.proposal import Finding, Level
-from git_datamanager.ops.checks import CheckResult, Outcome, run_checks, unchecked
+from git_datamanager.ops.check_asking import CheckResult, Outcome, unchecked
+from git_datamanager.ops.check_members import rules_for
+from git_datamanager.ops.checks import run_checks
 from git_datamanager.ops.diff_sides import Pair
 from git_datamanager.ops.reading import Entry
-from git_datamanager.ops.rulebook import of_dataset
 from git_datamanager.tables.rules import Rule, Severity
 from git_datamanager.tables.values import shown
 
@@ -50,6 +51,7 @@ def checked(
         return run_checks(
             manager, place.dataset, place.version, mine,
             among=asking.among, before=before, may_fetch=may_fetch, until=until,
+            is_news_only=True,
         )  # fmt: skip
     except DataError as error:
         return unasked(pair, asking, "; ".join((error.message, *error.hints)))
@@ -64,7 +66,7 @@ def unasked(pair: Pair, asking: Asking, why: str) -> list[CheckResult]:
 
 
 def _rules(pair: Pair, asking: Asking) -> list[Rule]:
-    return of_dataset(asking.rules, pair.after.dataset.name) if pair.after is not None else []
+    return rules_for(asking.rules, pair.after.dataset) if pair.after is not None else []
 
 
 def are_open(results: Sequence[CheckResult]) -> bool:

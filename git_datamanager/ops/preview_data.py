@@ -13,7 +13,7 @@ from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Kind, Manifest
 from git_datamanager.ops import reading
-from git_datamanager.ops.checks import CheckResult
+from git_datamanager.ops.check_asking import CheckResult
 from git_datamanager.ops.diff import Asked, compare
 from git_datamanager.ops.diff_sides import Pair, between
 from git_datamanager.ops.differences import DatasetDiff

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from git_datamanager.manager import DataManager
-from git_datamanager.ops.checks import Outcome, run_checks
+from git_datamanager.ops.check_asking import Outcome
+from git_datamanager.ops.checks import run_checks
 from git_datamanager.ops.rulebook import of_dataset, rules_of
 from tests.world import Clone, World
 
@@ -280,3 +281,65 @@ def test_a_rule_that_is_stopped_by_the_end_of_all_time_has_not_failed(ana: Clone
     (rule,) = [rule for rule in rules_of(manager) if rule.text == "odd"]
     (result,) = run_checks(manager, dataset, dataset.latest, [rule], until=time.monotonic() + 0.7)
     assert result.outcome is Outcome.UNCHECKED
+
+
+FOLDER_RULES = """
+[check "tiles/*.csv"]
+    unique = (id)
+    drift = 50%
+[check "tiles"]
+    rows = 1..
+"""
+
+
+@pytest.fixture
+def tiles(ana: Clone) -> Clone:
+    """A folder with rules for its files, in two versions: one file came, and one changed."""
+    ana.write("tiles/north.csv", "id,v\n1,a\n2,b\n")
+    ana.write("tiles/south.csv", "id,v\n1,a\n1,b\n")
+    ana.write("tiles/photo.bin", b"\0" * 500)
+    ana.write(".gitdata", ana.read(".gitdata").decode() + FOLDER_RULES)
+    ana.data("add", "tiles")
+    ana.git("add", ".gitdata")
+    ana.commit("tiles")
+    ana.write("tiles/north.csv", "id,v\n1,a\n2,b\n3,c\n4,d\n")
+    ana.write("tiles/east.csv", "id,v\n7,a\n")
+    ana.data("add", "tiles")
+    return ana
+
+
+def by_file(clone: Clone, *args: str, code: int = 1) -> dict[tuple[str, str], str]:
+    found = clone.json("check", *args, code=code)["checks"]
+    return {(c["dataset"], c["rule"].split()[0]): c["outcome"] for c in found}
+
+
+def test_files_of_a_folder_keep_the_rules_that_name_the_folder(tiles: Clone) -> None:
+    """Not those of `*.csv`, which means datasets."""
+    assert by_file(tiles, "tiles") == {
+        ("tiles", "rows"): "failed",  # a folder has no rows
+        ("tiles/east.csv", "unique"): "passed",
+        ("tiles/east.csv", "drift"): "skipped",  # it is new
+        ("tiles/north.csv", "unique"): "passed",
+        ("tiles/north.csv", "drift"): "failed",
+        ("tiles/south.csv", "unique"): "failed",
+        ("tiles/south.csv", "drift"): "passed",
+    }
+    out = tiles.data("check", "tiles", code=1).out
+    assert "tiles/south.csv v2" in out
+    assert "tiles is a folder: only files can be checked" in out
+
+
+def test_a_working_folder_is_checked_before_it_is_added(tiles: Clone) -> None:
+    tiles.write("tiles/east.csv", "id,v\n7,a\n7,b\n")
+    assert by_file(tiles, "tiles")["tiles/east.csv", "unique"] == "failed"
+    assert "tiles/east.csv work tree" in tiles.data("check", "tiles", code=1).out
+    assert by_file(tiles, "tiles", "--version", "v2")["tiles/east.csv", "unique"] == "passed"
+
+
+@pytest.mark.slow
+def test_a_commit_is_asked_about_files_that_are_new_to_the_folder(tiles: Clone) -> None:
+    tiles.git("config", "data.check", "commit")
+    tiles.git("config", "-f", ".gitdata", "--remove-section", "check.tiles")
+    said = tiles.git("commit", "-q", "-m", "grow", code=1).err
+    assert "tiles/north.csv v2 breaks the rule drift 50%" in said
+    assert "south" not in said

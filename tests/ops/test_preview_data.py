@@ -208,6 +208,8 @@ def test_a_folder_is_told_file_by_file_and_its_tables_row_by_row(world: World, a
     ana.write("maps/north.csv", "id,name\n1,a\n2,b\n")
     ana.write("maps/photo.bin", b"\0" * 5000)
     ana.data("add", "maps")
+    ana.git("config", "-f", ".gitdata", "check.maps/*.csv.range", "(id) ..2")
+    ana.git("add", ".gitdata")
     ana.commit("maps")
     ana.git("push", "-q")
     world.publish(ana)
@@ -220,13 +222,16 @@ def test_a_folder_is_told_file_by_file_and_its_tables_row_by_row(world: World, a
     ana.commit("more")
     clone = world.clone("reader")
     clone.git("fetch", "-q", str(ana.path), "folder:folder")
-    found = Report(clone, "--head", "folder")
+    found = Report(clone, "--head", "folder", code=1)
     folder = found.dataset("maps")["folder"]
     assert [(f["path"], f["change"]) for f in folder["files"]] == [
         ("new.txt", "added"), ("north.csv", "changed"), ("photo.bin", "removed")
     ]  # fmt: skip
     assert found.row("maps")[5] == "+1 −0 ~0"
     assert "Files: 1 added, 1 removed, 1 changed." in found.page
+    assert found.row("maps")[7] == "❌ 1 failed"
+    (error,) = [f["text"] for f in found.document["findings"] if f["level"] == "error"]
+    assert error.startswith("check range (id) ..2: 1 row (id 3")
 
 
 @pytest.mark.slow
