@@ -66,7 +66,7 @@ def _source(source: SourceDiff) -> dict[str, Any]:
     return {
         "kind": source.kind,
         "same_bytes": source.is_same_bytes,
-        "same_data": source.is_same_data,
+        "same_data": None if source.is_partial else source.is_same_data,
         "size_before": source.size_before,
         "size_after": source.size_after,
         "common": source.common,

@@ -282,5 +282,6 @@ def _member(member: MemberChange, source: SourceDiff | None, ink: Ink) -> str:
     if member.was is not None:
         words.append("moved")
     if source is not None:
-        words.append("bytes changed, data same" if source.is_same_data else _source_summary(source))
+        what = "the same in what was asked for" if source.is_partial else "data same"
+        words.append(_source_summary(source) if source.differs else f"bytes changed, {what}")
     return "  ".join(word for word in words if word)

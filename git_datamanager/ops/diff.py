@@ -237,7 +237,7 @@ class _Comparison:
                 self._manager, before, after, wish,
                 most=self._asked.most_members, fetches=self._fetched.is_allowed,
             )  # fmt: skip
-            return replace(outline, folder=folder)
+            return replace(outline, folder=folder, scope=self._asked.scope)
         with ExitStack() as stack:
             paths = [
                 stack.enter_context(_opened(self._manager, side)) if side is not None else None

@@ -58,6 +58,8 @@ def compare_folders(
             tables = _tables(files[0], files[1], chosen, wish)
         if len(tables) < len(chosen):
             notes.append(f"the bytes of {len(chosen) - len(tables)} changed tables are not in this clone")
+        if wish.tables:  # nothing is said of files that have no such table
+            tables = {path: source for path, source in tables.items() if source.tables or source.note}
     return FolderDiff(
         members=tuple(members), unchanged=unchanged, tables=tables, note="; ".join(notes) or None
     )

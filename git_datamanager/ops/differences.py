@@ -81,4 +81,4 @@ class DatasetDiff:
     @property
     def differs(self) -> bool:
         """What was compared is not the same, or nobody could say."""
-        return not (self.is_same or bool(self.source and self.source.is_same_data))
+        return not (self.is_same or bool(self.source and not self.source.differs))

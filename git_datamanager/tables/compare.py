@@ -42,6 +42,11 @@ class Wish:
     """Only rows of which this condition of SQL is true, on either side."""
     is_schema_only: bool = False
 
+    @property
+    def is_partial(self) -> bool:
+        """It leaves something out that may differ."""
+        return bool(self.tables) or self.where is not None or self.is_schema_only
+
     def key_of(self, table: Table) -> tuple[str, ...]:
         given = {folded(name): key for name, key in self.keys.items()}
         names = set(map(folded, table.names))

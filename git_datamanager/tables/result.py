@@ -93,6 +93,8 @@ class SourceDiff:
     """Bytes; None where there is no such side."""
     size_after: int | None
     is_same_bytes: bool = False
+    is_partial: bool = False
+    """Less than all of it was asked for: some tables, some rows, or the schema."""
     tables: tuple[TableDiff, ...] = ()
     things: tuple[ThingChange, ...] = ()
     common: int | None = None
@@ -105,12 +107,17 @@ class SourceDiff:
         return self.kind != "other" and all(table.is_compared for table in self.tables)
 
     @property
+    def differs(self) -> bool:
+        """What was asked for is not the same, or nobody could say."""
+        if self.is_same_bytes:
+            return False
+        is_same = all(table.change is Change.SAME for table in self.tables)
+        return not (self.is_compared and is_same and not self.things)
+
+    @property
     def is_same_data(self) -> bool:
         """Nothing differs but bytes."""
-        if self.is_same_bytes:
-            return True
-        is_same = all(table.change is Change.SAME for table in self.tables)
-        return self.is_compared and is_same and not self.things
+        return self.is_same_bytes or not (self.is_partial or self.differs)
 
     @property
     def added(self) -> int:

@@ -40,7 +40,13 @@ def compare(before: Path | None, after: Path | None, name: str, wish: Wish = EVE
             tables, things = compare_tables(engine, wish)
     except (Corrupt, NotInstalled) as error:
         return _as_bytes(bytes_alone, before, after, error.message, *error.hints)
-    return replace(bytes_alone, kind=found[0], tables=tuple(tables), things=tuple(things))
+    return replace(
+        bytes_alone,
+        kind=found[0],
+        is_partial=wish.is_partial,
+        tables=tuple(tables),
+        things=tuple(things),
+    )
 
 
 @contextmanager

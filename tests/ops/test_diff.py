@@ -415,6 +415,25 @@ def test_a_folder_file_by_file(ana: Clone) -> None:
     assert found["t.sqlite"]["source"]["changed"] == 1
 
 
+def test_nothing_is_said_of_files_that_were_not_looked_into(ana: Clone) -> None:
+    """Whoever asks for one table learns nothing of the data of the other files."""
+    pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
+    (ana.path / "runs").mkdir()
+    change(ana.path / "runs/e.sqlite", TABLE, "CREATE TABLE u (x)", "CREATE TABLE w (x)")
+    ana.write("runs/a.csv", "id\n1\n")
+    ana.data("add", "runs")
+    ana.commit("one")
+    change(ana.path / "runs/e.sqlite", "INSERT INTO u VALUES (1)")
+    ana.write("runs/a.csv", "id\n2\n")
+    shown = ana.data("diff", "--table", "u").out
+    assert "  ~ a.csv  5 B\n" in shown
+    assert "rows +1 −0 ~0" in shown
+    assert "the same in what was asked for" in ana.data("diff", "--table", "w").out
+    found = only(ana, "--table", "w")
+    assert [one["source"] and one["source"]["same_data"] for one in found["folder"]["files"]] == [None, None]
+    assert (found["scope"], found["same_data"]) == ("rows asked for", None)
+
+
 def test_not_every_table_of_a_folder_is_opened(ana: Clone) -> None:
     change(ana.path / "one.sqlite", TABLE)
     members = [f"many/{n}.sqlite" for n in range(MOST_MEMBERS + 2)]
