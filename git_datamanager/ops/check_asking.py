@@ -11,9 +11,8 @@ from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Manifest, Version
 from git_datamanager.ops.naming import WORK, Finder, Seen, aliases
-from git_datamanager.ops.reading import Entry, MayFetch, NotHere
+from git_datamanager.ops.reading import Entry, MayFetch, NotHere, memory_for
 from git_datamanager.ops.select import version_of
-from git_datamanager.ops.sql import memory_for
 from git_datamanager.tables.deadline import OutOfTime, limited
 from git_datamanager.tables.engine import NotInstalled
 from git_datamanager.tables.load import Loaded, Want, loaded
@@ -165,7 +164,7 @@ def _answers(memory: int, home: Seen, ready: Sequence[_Ready], clock: Clock) -> 
 
 
 def _asked(there: Loaded, home: Seen, ready: _Ready, clock: Clock) -> CheckResult:
-    rule, limit = ready.rule, min(clock.seconds, clock.left)
+    rule, limit, begin = ready.rule, min(clock.seconds, clock.left), time.monotonic()
     if limit <= 0:
         return _too_late(home, rule)
     try:
@@ -177,7 +176,9 @@ def _asked(there: Loaded, home: Seen, ready: _Ready, clock: Clock) -> CheckResul
     except DataError as error:
         if clock.left <= 0:
             return _too_late(home, rule)
-        return failed(home, rule, told(error))
+        is_stopped = time.monotonic() - begin >= limit
+        stopped = f"it was stopped after {limit:g} s; git data check --timeout SECONDS   # waits longer"
+        return failed(home, rule, stopped if is_stopped else told(error))
     if rule.counts:
         said = ", ".join(f"{name} {cell}" for name, cell in zip(names, rows[0], strict=True))
         return failed(home, rule, said)

@@ -3,6 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from git_datamanager.manager import DataManager
@@ -32,8 +33,11 @@ def _written(entries: Sequence[tuple[str, str]]) -> Iterator[Rule]:
     for key, value in entries:
         section, _, rest = key.partition(".")
         dataset, _, kind = rest.rpartition(".")
-        if section in _SECTIONS and dataset:
-            yield read_rule(dataset, kind, value, _SECTIONS[section])
+        if section not in _SECTIONS:
+            continue
+        rule = read_rule(dataset or "*", kind, value, _SECTIONS[section])
+        problem = rule.problem if dataset else f'it is about no dataset: write [{section} "NAME"]'
+        yield replace(rule, problem=problem)
 
 
 def _files(git: Git) -> Iterator[tuple[str, bytes]]:

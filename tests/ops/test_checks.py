@@ -162,10 +162,20 @@ def test_sql_may_have_braces_and_other_datasets(ana: Clone) -> None:
     assert (found["rule"], found["count"]) == ("odd", 1)
 
 
+def test_a_rule_about_no_dataset_is_not_left_out(ana: Clone) -> None:
+    ana.write(".gitdata", ana.read(".gitdata").decode() + "[check]\nunique = Demand(region)\n")
+    results = ana.json("check", "energy.sqlite", code=1)["checks"]
+    assert [c["message"] for c in results if c["outcome"] == "failed"] == [
+        'it is about no dataset: write [check "NAME"]'
+    ]
+
+
 def test_an_endless_check_is_stopped(ana: Clone) -> None:
     ana.write("checks/odd.sql", ENDLESS)
     results = ana.json("check", "energy.sqlite", "--timeout", "0.2", code=1)["checks"]
-    assert "stopped after 0.2 s" in next(c["message"] for c in results if c["rule"] == "odd")
+    said = next(c["message"] for c in results if c["rule"] == "odd")
+    assert "stopped after 0.2 s" in said
+    assert "git data check --timeout" in said
 
 
 def test_checks_behind_a_link_are_not_read(ana: Clone, tmp_path: Path) -> None:
