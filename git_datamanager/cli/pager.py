@@ -9,10 +9,12 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def paged(*, is_wanted: bool = True) -> Iterator[None]:
-    """What is printed inside goes through the pager; colours stay, as git has them stay."""
+    """What is printed inside goes through the pager; colours stay, as git has them stay. A reader that has
+    seen enough ends the block, and that is no error."""
     command = _pager() if is_wanted and _is_terminal() else None
     if command is None:
-        yield
+        with _read_enough():
+            yield
         return
     env = {"LESS": "FRX", "LV": "-c", **os.environ}
     sys.stdout.flush()
@@ -23,15 +25,27 @@ def paged(*, is_wanted: bool = True) -> Iterator[None]:
     process.stdin.close()
     os.environ["GIT_PAGER_IN_USE"] = "true"
     try:
-        yield
+        with _read_enough():
+            yield
     finally:
-        with suppress(BrokenPipeError):  # the reader has seen enough
-            sys.stdout.flush()
         os.dup2(terminal, 1)
         os.close(terminal)
         del os.environ["GIT_PAGER_IN_USE"]
         with suppress(KeyboardInterrupt):  # Ctrl-C is the pager's own business
             process.wait()
+
+
+@contextmanager
+def _read_enough() -> Iterator[None]:
+    """What nobody reads any more is thrown away: it must not come out elsewhere later."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+        sys.stdout.flush()
 
 
 def _is_terminal() -> bool:

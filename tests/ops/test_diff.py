@@ -474,14 +474,16 @@ def test_a_key_is_shown_once(three: Clone) -> None:
     assert "    + 5" in shown
 
 
-def on_terminal(clone: Clone, *args: str, typed: bytes = b"") -> bytes:
+def on_terminal(
+    clone: Clone, *args: str, typed: bytes = b"", pager: str = "sed s/^/paged:/", code: int = 0
+) -> bytes:
     """What `git data diff` shows on a terminal, where somebody types that."""
     ours, theirs = pty.openpty()
     with open(ours, "r+b", buffering=0) as terminal:
         process = subprocess.Popen(
             ["git", "data", "diff", *args],
             cwd=clone.path, stdin=theirs, stdout=theirs, stderr=theirs,
-            env={**os.environ, "GIT_PAGER": "sed s/^/paged:/", "TERM": "xterm", "GIT_TERMINAL_PROMPT": "1"},
+            env={**os.environ, "GIT_PAGER": pager, "TERM": "xterm", "GIT_TERMINAL_PROMPT": "1"},
         )  # fmt: skip
         os.close(theirs)
         terminal.write(typed)
@@ -489,7 +491,7 @@ def on_terminal(clone: Clone, *args: str, typed: bytes = b"") -> bytes:
         with contextlib.suppress(OSError):  # that is how a terminal ends
             while block := terminal.read(1 << 16):
                 found += block
-        assert process.wait() == 0
+        assert process.wait() == code
     return found
 
 
@@ -499,6 +501,24 @@ def test_long_output_goes_through_the_pager_on_a_terminal(three: Clone) -> None:
     assert b"\x1b[3" in paged, "colours stay"
     assert b"paged:" not in on_terminal(three, "HEAD~1", "HEAD", "--no-pager")
     assert "paged:" not in three.data("diff", "HEAD~1", env={"GIT_PAGER": "sed s/^/paged:/"}).out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(three: Clone) -> None:
+    change(
+        three.path / "e.sqlite", "UPDATE t SET name = hex(randomblob(30000))", "DELETE FROM t WHERE id > 1"
+    )
+    for word, code in (("", 0), ("--exit-code", 1)):
+        options = [word] if word else []
+        assert on_terminal(three, "HEAD~2", *options, pager="true", code=code) == b""
+        with subprocess.Popen(
+            ["git", "data", "diff", "HEAD~2", *options], cwd=three.path,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == code
 
 
 def test_on_a_terminal_it_asks_once_before_it_fetches(story: World, published: Clone) -> None:
