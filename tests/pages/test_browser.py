@@ -16,7 +16,8 @@ from git_datamanager.pages.catalog_page import catalog_page
 from git_datamanager.pages.diff_page import Remark, diff_page
 from git_datamanager.pages.document import document
 from git_datamanager.pages.markup import Html
-from tests.pages.scene import PAYLOADS, hostile, release
+from git_datamanager.tables.result import RowChange
+from tests.pages.scene import PAYLOADS, changed, file_diff, hostile, release
 
 pytestmark = pytest.mark.slow
 
@@ -296,3 +297,12 @@ def test_a_refusal_by_the_policy_is_noticed(window: Window) -> None:
     visit = window.open(document("broken", Html(PAYLOADS[1])))
     assert visit.violations() != []
     assert visit.said != []
+
+
+def test_paper_has_all_columns(window: Window) -> None:
+    names = [f"column_{n}" for n in range(24)]
+    row = RowChange(None, tuple("some longer text" for _ in names))
+    page = diff_page([file_diff("wide", "csv", changed("rows", [row], names))], "x")
+    visit = window.open(page, viewport={"width": 750, "height": 1000})
+    visit.page.emulate_media(media="print")
+    assert visit.page.evaluate("() => document.documentElement.scrollWidth") <= 750
