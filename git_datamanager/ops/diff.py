@@ -243,7 +243,7 @@ class _Comparison:
                 stack.enter_context(_opened(self._manager, side)) if side is not None else None
                 for side in (before, after)
             ]
-            found = compare_files(paths[0], paths[1], outline.name, wish)
+            found = compare_files(paths[0], paths[1], outline.name, wish, reading.memory_for(self._manager))
             return replace(outline, source=found, scope=self._asked.scope)
 
 

@@ -15,6 +15,7 @@ from git_datamanager.ops.diff_standing import Standing
 from git_datamanager.ops.differences import FolderDiff, MemberChange
 from git_datamanager.ops.folder_local import here, kept_listing, kept_members, part_of
 from git_datamanager.ops.folder_local import provider as beside_or
+from git_datamanager.ops.reading import memory_for
 from git_datamanager.tables import kinds
 from git_datamanager.tables.compare import Wish
 from git_datamanager.tables.result import SourceDiff
@@ -55,7 +56,7 @@ def compare_folders(
                 _Files(manager, side, listing, Path(folder), stack, fetches=fetches).of(chosen)
                 for side, listing in ((before, old), (after, new))
             ]
-            tables = _tables(files[0], files[1], chosen, wish)
+            tables = _tables(files[0], files[1], chosen, wish, memory_for(manager))
         if len(tables) < len(chosen):
             notes.append(f"the bytes of {len(chosen) - len(tables)} changed tables are not in this clone")
         if wish.tables:  # nothing is said of files that have no such table
@@ -189,7 +190,7 @@ class _Files:
 
 
 def _tables(
-    before: Mapping[str, Path], after: Mapping[str, Path], paths: Sequence[str], wish: Wish
+    before: Mapping[str, Path], after: Mapping[str, Path], paths: Sequence[str], wish: Wish, memory: int
 ) -> dict[str, SourceDiff]:
     both = [path for path in paths if path in before and path in after]
-    return {path: compare(before[path], after[path], path, wish) for path in both}
+    return {path: compare(before[path], after[path], path, wish, memory) for path in both}

@@ -11,7 +11,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops.members import Inside, inside, member_file, member_of, version_listing
-from git_datamanager.ops.reading import MayFetch, bring, never, version_file, work_file
+from git_datamanager.ops.reading import MayFetch, bring, memory_for, never, version_file, work_file
 from git_datamanager.ops.select import select, version_of
 from git_datamanager.tables.profile import profile as look
 from git_datamanager.tables.profiled import ColumnProfile, Frequent, SourceProfile, TableProfile
@@ -62,7 +62,7 @@ def profile(manager: DataManager, name: str, *, work: bool = False, may_fetch: M
     dataset = wanted[0].dataset
     if work:
         with work_file(manager, dataset) as path:
-            return Profiled(dataset, None, look(path, dataset.name))
+            return Profiled(dataset, None, look(path, dataset.name, memory=memory_for(manager)))
     version = version_of(dataset, wanted[0].version)
     return Profiled(dataset, version, profile_of(manager, dataset, version, may_fetch))
 
@@ -72,7 +72,7 @@ def _inside(manager: DataManager, one: Inside, may_fetch: MayFetch, *, work: boo
 
     def look_inside() -> SourceProfile:
         with member_file(manager, one.dataset, version, one.path, may_fetch) as path:
-            return look(path, one.path)
+            return look(path, one.path, memory=memory_for(manager))
 
     if version is None:
         return Profiled(one.dataset, None, look_inside(), one.path)
@@ -89,7 +89,7 @@ def profile_of(
     def look_into() -> SourceProfile:
         bring(manager, [(dataset, version)], may_fetch)
         with version_file(manager, dataset, version) as path:
-            return look(path, dataset.name)
+            return look(path, dataset.name, memory=memory_for(manager))
 
     return _remembered(manager, version.oid, dataset.name, look_into)
 

@@ -10,7 +10,9 @@ from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Version
 from git_datamanager.model.names import pasteable
+from git_datamanager.tables.engine import MEMORY
 
+_SHARE = 3
 Entry = tuple[Dataset, Version]
 MayFetch = Callable[[Sequence[Entry]], bool]
 """Asked once for all that is not here; True: fetch it."""
@@ -18,6 +20,11 @@ MayFetch = Callable[[Sequence[Entry]], bool]
 
 class NotHere(DataError):
     """Bytes that a question needs, and that this clone does not have."""
+
+
+def memory_for(manager: DataManager) -> int:
+    """Bytes that DuckDB may hold: a third of `data.memory`, at least what it has without a word."""
+    return max(MEMORY, manager.settings.size("data.memory") // _SHARE)
 
 
 def never(_wanted: Sequence[Entry]) -> bool:

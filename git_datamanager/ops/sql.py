@@ -7,7 +7,7 @@ from typing import NamedTuple
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Manifest
 from git_datamanager.ops.naming import Finder, Seen, aliases
-from git_datamanager.ops.reading import MayFetch, never
+from git_datamanager.ops.reading import MayFetch, memory_for, never
 from git_datamanager.ops.select import select, split_version, version_of
 from git_datamanager.tables.load import loaded
 from git_datamanager.tables.query import Answer, Question, answered, read_question
@@ -62,11 +62,6 @@ def ask(
         database, notes = stack.enter_context(loaded(found, memory_for(manager)))
         answer = stack.enter_context(answered(database, question, seconds))
         yield Asked(answer, notes)
-
-
-def memory_for(manager: DataManager) -> int:
-    """Bytes that DuckDB may hold: a third of `data.memory`, at least 256 MiB."""
-    return max(256 << 20, manager.settings.size("data.memory") // 3)
 
 
 def _visible(manager: DataManager, question: Question, names: Sequence[str], *, work: bool) -> list[Seen]:

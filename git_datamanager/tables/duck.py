@@ -14,7 +14,7 @@ from git_datamanager.errors import Corrupt
 from git_datamanager.tables import csvs, jsonlines, kinds, separated
 from git_datamanager.tables.deadline import interruptible
 from git_datamanager.tables.dialect import DuckDialect
-from git_datamanager.tables.engine import ROWS, NotInstalled, Side, Unreadable
+from git_datamanager.tables.engine import MEMORY, ROWS, NotInstalled, Side, Unreadable
 from git_datamanager.tables.result import Row
 from git_datamanager.tables.rowdiff import Pair, literal, quoted
 from git_datamanager.tables.schema import NARROW, Column, Schema, Table, distinct_names
@@ -25,7 +25,6 @@ from git_datamanager.tables.words import said
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY = 320 << 20
 WIDE_PARQUET = 1500
 """Columns of a Parquet file that are compared as such; those of more, row by row, as lists of texts."""
 _BATCH = 2048
@@ -139,7 +138,7 @@ def connected(
 
 @contextmanager
 def opened(
-    kind: str, before: Path | None, after: Path | None, folder: Path, name: str = ""
+    kind: str, before: Path | None, after: Path | None, folder: Path, name: str = "", memory: int = MEMORY
 ) -> Iterator[DuckEngine]:
     """Both files as relations; `kind`: csv, jsonl or parquet. Raises Corrupt naming what cannot be read."""
     links = {side: folder / side.word for side, path in zip(Side, (before, after), strict=True) if path}
@@ -147,7 +146,7 @@ def opened(
         if path is not None:
             links[side].symlink_to(path.absolute())
     # Rows of Parquet that is read in parts are put together by their place.
-    with connected(list(links.values()), folder, in_order=kind == kinds.PARQUET) as database:
+    with connected(list(links.values()), folder, memory, in_order=kind == kinds.PARQUET) as database:
         read = READERS[kind]
         tables = {side: read(database, side.word, link, name, may_pack=True) for side, link in links.items()}
         if kind == kinds.CSV and len(tables) == 2:

@@ -10,6 +10,8 @@ from git_datamanager.tables.rowdiff import Dialect, Pair
 from git_datamanager.tables.schema import Schema, Table
 from git_datamanager.tables.values import Cell
 
+MEMORY = 320 << 20
+"""Bytes that DuckDB may hold before it spills to the disk, where nobody says otherwise."""
 ROWS = "rows"
 """The one table of a file that holds rows and has no name for them."""
 

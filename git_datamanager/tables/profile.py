@@ -10,7 +10,7 @@ from typing import Protocol
 from git_datamanager.errors import Corrupt
 from git_datamanager.tables import kinds, source
 from git_datamanager.tables.comparison import count
-from git_datamanager.tables.engine import Engine, NotInstalled, Side, Unreadable
+from git_datamanager.tables.engine import MEMORY, Engine, NotInstalled, Side, Unreadable
 from git_datamanager.tables.profiled import ColumnProfile, SourceProfile, TableProfile
 from git_datamanager.tables.schema import Column, Table
 
@@ -31,14 +31,15 @@ class Measure(Protocol):
         ...
 
 
-def profile(path: Path, name: str, *, exact: int | None = None) -> SourceProfile:
+def profile(path: Path, name: str, *, exact: int | None = None, memory: int = MEMORY) -> SourceProfile:
     """Look into a file that is called `name`; nothing is written beside it. What cannot be read is said in a
-    `note`. `exact`: rows up to which distinct values are counted; else what the engine counts quickly."""
+    `note`. `exact`: rows up to which distinct values are counted; else what the engine counts quickly;
+    `memory`: bytes that DuckDB may hold."""
     kind, size = kinds.kind_of(path, name), path.stat().st_size
     if kind == kinds.OTHER:
         return SourceProfile(kind=kind, size=size)
     try:
-        with source.opened(kind, None, path, name) as engine:
+        with source.opened(kind, None, path, name, memory) as engine:
             measure = _measure(kind, engine)
             tables = engine.schema(Side.AFTER).tables
             most = measure.exact if exact is None else exact

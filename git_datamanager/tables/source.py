@@ -9,15 +9,18 @@ from pathlib import Path
 from git_datamanager.errors import Corrupt
 from git_datamanager.tables import kinds
 from git_datamanager.tables.compare import Wish, compare_tables
-from git_datamanager.tables.engine import Engine, NotInstalled
+from git_datamanager.tables.engine import MEMORY, Engine, NotInstalled
 from git_datamanager.tables.result import SourceDiff
 from git_datamanager.tables.words import FOLDER
 
 EVERYTHING = Wish()
 
 
-def compare(before: Path | None, after: Path | None, name: str, wish: Wish = EVERYTHING) -> SourceDiff:
-    """What differs between two files, of which one may not exist. `name`: what the dataset is called.
+def compare(
+    before: Path | None, after: Path | None, name: str, wish: Wish = EVERYTHING, memory: int = MEMORY
+) -> SourceDiff:
+    """What differs between two files, of which one may not exist. `name`: what the dataset is called;
+    `memory`: bytes that DuckDB may hold.
 
     Files are opened to be read, and nothing is written beside them; nobody may write to them meanwhile. What
     cannot be read as the table it seems to be is compared as bytes, and `note` says why.
@@ -36,7 +39,7 @@ def compare(before: Path | None, after: Path | None, name: str, wish: Wish = EVE
     if found[0] == kinds.OTHER:
         return _as_bytes(bytes_alone, before, after, _disappointed(name))
     try:
-        with opened(found[0], before, after, name) as engine:
+        with opened(found[0], before, after, name, memory) as engine:
             tables, things = compare_tables(engine, wish)
     except (Corrupt, NotInstalled) as error:
         return _as_bytes(bytes_alone, before, after, error.message, *error.hints)
@@ -50,7 +53,9 @@ def compare(before: Path | None, after: Path | None, name: str, wish: Wish = EVE
 
 
 @contextmanager
-def opened(kind: str, before: Path | None, after: Path | None, name: str = "") -> Iterator[Engine]:
+def opened(
+    kind: str, before: Path | None, after: Path | None, name: str = "", memory: int = MEMORY
+) -> Iterator[Engine]:
     """The engine for files of this kind, with a private folder that is gone afterwards; `name`: what
     the dataset is called. Raises Corrupt, NotInstalled."""
     with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
@@ -62,7 +67,7 @@ def opened(kind: str, before: Path | None, after: Path | None, name: str = "") -
         else:
             from git_datamanager.tables import duck
 
-            with duck.opened(kind, before, after, Path(folder), name) as other:
+            with duck.opened(kind, before, after, Path(folder), name, memory) as other:
                 yield other
 
 
