@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from git_datamanager.errors import Corrupt, DataError
 from git_datamanager.tables import duck, heap, kinds, texts
 from git_datamanager.tables.dialect import affinity
-from git_datamanager.tables.engine import ROWS, Side, Unreadable
+from git_datamanager.tables.engine import MEMORY, ROWS, Side, Unreadable
 from git_datamanager.tables.query import not_installed, schemas_of
 from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import Column, folded
@@ -93,7 +93,7 @@ def _kind(source: Source) -> str:
 
 
 @contextmanager
-def loaded(wants: Sequence[Want], memory: int = duck.MEMORY) -> Iterator[Loaded]:
+def loaded(wants: Sequence[Want], memory: int = MEMORY) -> Iterator[Loaded]:
     """A database that has these tables, in the order of their rows, and can reach nothing else.
 
     Nobody may write to the files meanwhile. Raises Corrupt naming what cannot be read, DataError where DuckDB
