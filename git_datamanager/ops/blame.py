@@ -11,6 +11,7 @@ from git_datamanager.errors import DataError, NotFound
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, State, Version
 from git_datamanager.model.names import pasteable
+from git_datamanager.ops.about import named
 from git_datamanager.ops.blame_files import Files, files_of
 from git_datamanager.ops.reading import MayFetch, never, not_here
 from git_datamanager.tables.lookup import Tables, opened
@@ -89,7 +90,8 @@ def blame(
     with ExitStack() as stack:
         files, dataset, start = files_of(manager, name, stack)
         chain = [start, *_parents(dataset, start)]
-        return _Walk(files, dataset, chain, may_fetch, question).blame(table, parts)
+        with named(dataset.name):
+            return _Walk(files, dataset, chain, may_fetch, question).blame(table, parts)
 
 
 def _parents(dataset: Dataset, version: Version) -> Iterator[Version]:
