@@ -70,11 +70,15 @@ def tables_of(source: Source) -> tuple[str, ...]:
         return (ROWS,)
     from git_datamanager.tables import sqlite
 
-    with (
-        tempfile.TemporaryDirectory(prefix=FOLDER) as folder,
-        sqlite.opened(source.path, None, Path(folder)) as engine,
-    ):
-        return tuple(t.name for t in engine.schema(Side.BEFORE).tables if t.closed is None)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=FOLDER) as folder,
+            sqlite.opened(source.path, None, Path(folder)) as engine,
+        ):
+            return tuple(t.name for t in engine.schema(Side.BEFORE).tables if t.closed is None)
+    except DataError as error:
+        _name(error, source)
+        raise
 
 
 def is_database(source: Source) -> bool:
@@ -140,6 +144,15 @@ def _load(database: "DuckDBPyConnection", want: Want, target: str, link: Path, f
             texts.load(database, kind, link, target, want.source.name)
     except duckdb.Error as error:
         raise Corrupt(f"{want.source.label} cannot be read ({said(error)})") from error
+    except DataError as error:
+        _name(error, want.source)
+        raise
+
+
+def _name(error: DataError, source: Source) -> None:
+    """What reads a file does not know how it is called."""
+    if source.label not in error.message:
+        error.message = f"{source.label}: {error.message}"
 
 
 def _from_sqlite(database: "DuckDBPyConnection", want: Want, target: str, folder: Path) -> Iterator[str]:
