@@ -1,8 +1,9 @@
 """Files that are no tables, or bad ones, before every command that looks into data.
 
-Each of them answers or refuses with an exit code of ours and a sentence; none ends in a traceback, none writes
-to what it reads, and none leaves anything behind.
+Each of them answers or refuses with an exit code of ours and a sentence; none ends in a traceback, writes to
+what it reads, or leaves anything behind.
 """
+# ruff: noqa: E501 -- a table has one line for each file
 
 import json
 import random
@@ -73,13 +74,13 @@ def _named(path: Path, n: int) -> None:
     _database(
         path, n, f"CREATE TABLE {quoted} (id INTEGER PRIMARY KEY, {quoted} DEFAULT {n})",
         'CREATE TABLE "select" ("from" PRIMARY KEY, "group")', "CREATE TABLE [table] ([order] INTEGER)",
-        f'INSERT INTO "select" VALUES ({n}, {n})', f"INSERT INTO {quoted} (id) VALUES ({n})",
+        f'INSERT INTO "select" VALUES ({n}, {n})', f"INSERT INTO {quoted} (id) VALUES ({n})",  # noqa: S608
     )  # fmt: skip
 
 
 KINDS: dict[str, Make] = {
     "scrambled.sqlite": _scrambled,
-    "cut.sqlite": _cut(lambda path, n: _database(path, n), 0.6),
+    "cut.sqlite": _cut(_database, 0.6),
     "encrypted.sqlite": _text(lambda n: random.Random(n).randbytes(8192)),
     "head.sqlite": _text(lambda n: b"SQLite format 3\0" + bytes([n])),
     "utf16.sqlite": lambda path, n: _database(path, n, encoding=("UTF-16le", "UTF-8", "UTF-16be")[n - 1]),
@@ -160,7 +161,7 @@ def run(scene: Scene, out: Path, name: str, args: tuple[str, ...]) -> Done:
     assert done.code not in (7, 129, 130), done.text
     if done.code not in (0, 1):
         told = done.err + done.out
-        assert name.split(".")[0] in told, f"the dataset is not named in\n{told}"
+        assert name.split(".", maxsplit=1)[0] in told, f"the dataset is not named in\n{told}"
         assert done.code == 6 or "hint:" in told or '"hints"' in told, f"nothing says what to do in\n{told}"
     assert "\x1b]" not in done.out + done.err, "a name reached the terminal as it is"
     if "--json" in args and done.out:

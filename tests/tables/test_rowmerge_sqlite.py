@@ -298,7 +298,12 @@ def test_logs_are_not_left_beside_the_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "declared", ["id INTEGER PRIMARY KEY", "id TEXT PRIMARY KEY NOT NULL COLLATE NOCASE", "id"]
+    "declared",
+    [
+        "id INTEGER PRIMARY KEY",
+        pytest.param("id TEXT PRIMARY KEY NOT NULL COLLATE NOCASE", marks=pytest.mark.slow),
+        pytest.param("id", marks=pytest.mark.slow),
+    ],
 )
 def test_many_rows_are_not_looked_for_one_by_one(tmp_path: Path, declared: str) -> None:
     """Where each is compared with each this takes minutes."""
