@@ -285,12 +285,20 @@ def answered(
         _execute(database, asked, seconds)
         yield Answer(database)
     except (duckdb.OutOfMemoryException, MemoryError) as error:
-        raise DataError(
-            f"the query needs more memory than there is ({said(error)})",
-            hints=["git -c data.memory=2g data sql …   # a third of it is DuckDB's"],
-        ) from error
+        raise _too_large(error) from error
+    except OSError as error:  # as pyarrow hands on what DuckDB says while rows are written
+        if not str(error).startswith("Out of Memory Error"):
+            raise
+        raise _too_large(error) from error
     except duckdb.Error as error:
         raise DataError(f"DuckDB cannot answer it: {said(error)}", hints=_advice(error)) from error
+
+
+def _too_large(error: Exception) -> DataError:
+    return DataError(
+        f"the query needs more memory than there is ({said(error)})",
+        hints=["git -c data.memory=2g data sql …   # a third of it is DuckDB's"],
+    )
 
 
 def schemas_of(paths: Sequence[Path]) -> list[str]:

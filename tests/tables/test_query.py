@@ -506,6 +506,13 @@ def test_a_small_change_leaves_most_bytes_of_parquet_as_they_are(tmp_path: Path,
     assert common_bytes(tmp_path / "old", tmp_path / "new") > 0.7 * size
 
 
+def test_rows_that_are_too_many_to_be_written_are_said_to_be() -> None:
+    with pytest.raises(DataError, match="needs more memory than there is"), asked("SELECT 1"):
+        raise OSError("Out of Memory Error: ArrowBuffer: failed to allocate 524288 bytes")
+    with pytest.raises(OSError, match="No space left"), asked("SELECT 1"):
+        raise OSError(28, "No space left on device")
+
+
 def test_parquet_can_be_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(written("parquet", ODD))
