@@ -136,9 +136,21 @@ def founded_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="module")
-def template(founded_world: World) -> World:
-    """What the tests of a module start from: a module that wants more builds it, on a copy, once."""
-    return founded_world
+def template(request: pytest.FixtureRequest, founded_world: World) -> World:
+    """What the tests of a module start from, never to be changed: a world that was set up, and what the
+    module's `make_template(world, ana)` makes of it, once."""
+    make = getattr(request.module, "make_template", None)
+    if make is None:
+        return founded_world
+    world = founded_world.copy(request.getfixturevalue("template_folder") / "world")
+    make(world, world.found("ana"))
+    return world
+
+
+@pytest.fixture
+def still(template: World) -> Clone:
+    """The clone ana, for those who change nothing."""
+    return template.found("ana")
 
 
 @pytest.fixture

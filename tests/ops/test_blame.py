@@ -2,7 +2,6 @@
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +20,8 @@ def change(clone: Clone, name: str, note: str, *statements: str) -> None:
     clone.commit(note)
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """A database in five versions, and a CSV in three."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     change(
         ana, "e.sqlite", "begin",
         "CREATE TABLE d (region TEXT, year INTEGER, value REAL, note TEXT, PRIMARY KEY (region, year))",
@@ -43,18 +39,6 @@ def template(founded_world: World, template_folder: Path) -> World:
         ana.write("p.csv", text)
         ana.data("add", "p.csv", "-m", note)
         ana.commit(note)
-    return world
-
-
-@pytest.fixture
-def still(template: World) -> Clone:
-    """For those who change nothing."""
-    return template.found("ana")
-
-
-@pytest.fixture
-def world(template: World, tmp_path: Path) -> World:
-    return template.copy(tmp_path / "world")
 
 
 def origins(found: dict[str, Any]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """`git data verify` and `fsck`."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,11 +11,8 @@ from git_datamanager.storage.memory import MemoryStore
 from tests.world import Clone, World
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """One published dataset, seen in production."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     ana.write("a.csv", "1\n")
     ana.data("add", "a.csv")
     ana.commit("one")
@@ -24,7 +20,6 @@ def template(founded_world: World, template_folder: Path) -> World:
     world.publish(ana)
     ana.git("pull", "-q")
     ana.data("fsck", "--remote")
-    return world
 
 
 def answers(clone: Clone, *options: str, code: int = 0) -> dict[tuple[str, str], str]:

@@ -16,11 +16,6 @@ from git_datamanager.ops.diff import MOST_MEMBERS
 from tests.world import Clone, World
 
 
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
-
-
 def change(path: Path, *statements: str) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         for statement in statements:
@@ -37,15 +32,11 @@ def version(clone: Clone, name: str, *statements: str) -> None:
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)"
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """One database in three versions, each a commit, with one row more in each."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     version(ana, "e.sqlite", TABLE, "INSERT INTO t VALUES (1, 'one')")
     version(ana, "e.sqlite", "INSERT INTO t VALUES (2, 'two')")
     version(ana, "e.sqlite", "INSERT INTO t VALUES (3, 'three')")
-    return world
 
 
 @pytest.fixture

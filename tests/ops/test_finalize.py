@@ -4,7 +4,6 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -21,17 +20,13 @@ def host() -> Iterator[FakeHost]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """One entry is merged, and the branch is protected from now on."""
-    world = founded_world.copy(template_folder / "world")
-    clone = world.found("ana")
-    clone.write("a.csv", "1\n")
-    clone.data("add", "a.csv")
-    clone.commit("add")
-    clone.git("push", "-q")
+    ana.write("a.csv", "1\n")
+    ana.data("add", "a.csv")
+    ana.commit("add")
+    ana.git("push", "-q")
     protect(world)
-    return world
 
 
 def publish(clone: Clone, host: FakeHost, *words: str, code: int = 0) -> Done:

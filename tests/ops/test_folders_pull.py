@@ -43,16 +43,12 @@ def row(clone: Clone, name: str = "images") -> dict:
     return next(r for r in clone.json("status")["datasets"] if r["name"] == name)
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """Ana has a folder in staging, and ben has cloned."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     fill(ana, FILES)
     ana.write("images/big", BIG)
     save(ana)
     world.clone("ben").data("install")
-    return world
 
 
 @pytest.fixture

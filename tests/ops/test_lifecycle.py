@@ -18,11 +18,8 @@ from git_datamanager.ops import lifecycle
 from tests.world import Clone, World
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """A world whose clone ana has a.csv in three published versions."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     for number in (1, 2, 3):
         ana.write("a.csv", f"{number}\n")
         ana.data("add", "a.csv", "-m", f"note {number}")
@@ -30,7 +27,6 @@ def template(founded_world: World, template_folder: Path) -> World:
     ana.git("push", "-q")
     world.publish(ana)
     ana.git("pull", "-q")
-    return world
 
 
 def land(world: World, clone: Clone) -> None:

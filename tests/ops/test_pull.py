@@ -3,19 +3,14 @@
 import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pexpect
-import pytest
 
 from tests.world import Clone, World
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """Two published datasets."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     for name in ("a/x.csv", "b/x.csv"):
         ana.write(name, name)
     ana.data("add", "a/x.csv", "b/x.csv")
@@ -23,7 +18,6 @@ def template(founded_world: World, template_folder: Path) -> World:
     ana.git("push", "-q")
     world.publish(ana)
     ana.git("pull", "-q")
-    return world
 
 
 def test_several_datasets_keep_their_folders_below_the_output(ana: Clone) -> None:

@@ -1,20 +1,14 @@
 """`git data set`: what a dataset is told of itself."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.world import Clone, World
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
+def make_template(world: World, ana: Clone) -> None:
     ana.write("a.csv", "id,n\n1,x\n2,y\n")
     ana.data("add", "a.csv")
     ana.commit("first")
-    return world
 
 
 def told(clone: Clone) -> dict:

@@ -1,24 +1,16 @@
 """The manifest while Git is in the middle of something, and what is no manifest at all."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.world import Clone, World
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """Before a merge of a topic that brings a.csv v2 and n.csv, both pending."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     _add(ana, "a.csv", "1")
     ana.git("checkout", "-q", "-b", "topic")
     _add(ana, "a.csv", "2")
     _add(ana, "n.csv", "n")
     ana.git("checkout", "-q", "main")
     _add(ana, "m.csv", "m")
-    return world
 
 
 def _add(clone: Clone, name: str, text: str) -> None:
