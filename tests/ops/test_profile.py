@@ -4,7 +4,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,10 +17,7 @@ from tests.world import Clone, World
 HOSTILE = "<script>alert(1)</script>"
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
+def make_template(world: World, ana: Clone) -> None:
     for rows in (3, 5):
         with closing(sqlite3.connect(ana.path / "e.sqlite")) as database, database:
             database.execute("DROP TABLE IF EXISTS d")
@@ -32,12 +28,6 @@ def template(founded_world: World, template_folder: Path) -> World:
             )
         ana.data("add", "e.sqlite")
         ana.commit(str(rows))
-    return world
-
-
-@pytest.fixture
-def ana(template: World, tmp_path: Path) -> Clone:
-    return template.copy(tmp_path / "world").found("ana")
 
 
 def test_a_version_and_its_columns(ana: Clone) -> None:

@@ -24,11 +24,8 @@ def database(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """energy.sqlite in two versions, prices.csv in one."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     energy = ana.path / "data/energy.sqlite"
     database(
         energy,
@@ -42,23 +39,6 @@ def template(founded_world: World, template_folder: Path) -> World:
     database(energy, "UPDATE Demand SET value = 3 WHERE region = 'south'")
     ana.data("add", "data/energy.sqlite")
     ana.commit("two")
-    return world
-
-
-@pytest.fixture
-def still(template: World) -> Clone:
-    """For those who change nothing."""
-    return template.found("ana")
-
-
-@pytest.fixture
-def world(template: World, tmp_path: Path) -> World:
-    return template.copy(tmp_path / "world")
-
-
-@pytest.fixture
-def ana(world: World) -> Clone:
-    return world.found("ana")
 
 
 def rows(clone: Clone, query: str, *args: str) -> list[list[object]]:
