@@ -17,7 +17,7 @@ from git_datamanager.errors import EXIT_INTERRUPTED, EXIT_USAGE, DataError, Mani
 if TYPE_CHECKING:
     from git_datamanager.manager import DataManager
     from git_datamanager.model.manifest import Manifest
-    from git_datamanager.ops.check_push import PushedRef
+    from git_datamanager.ops.hooks.push import PushedRef
 
 _AS_A_FAULT = 128
 _OFFERED = 5
@@ -107,7 +107,7 @@ def _pre_commit(args: list[str], *, checks: bool = True, uploads: bool = True) -
     manager = _open()
     if manager is None:
         return 0
-    from git_datamanager.ops import check_commit
+    from git_datamanager.ops.hooks import commit as check_commit
 
     commit = check_commit.read_commit(manager)
     findings = check_commit.check_commit(manager, commit) if checks else []
@@ -134,7 +134,7 @@ def _upload(args: list[str]) -> int:
 
 
 def _pre_push(args: list[str]) -> int:
-    from git_datamanager.ops.check_push import parse_refs
+    from git_datamanager.ops.hooks.push import parse_refs
 
     text = _stdin()
     return _push(args[0] if args else "origin", lambda _: parse_refs(text))
@@ -144,7 +144,7 @@ def _push(remote: str, read_refs: "Callable[[DataManager], list[PushedRef]]") ->
     manager = _open()
     if manager is None:
         return 0
-    from git_datamanager.ops.check_push import check_push
+    from git_datamanager.ops.hooks.push import check_push
 
     pushed = check_push(manager, remote, read_refs(manager))
     hook_talk.clear()
@@ -154,7 +154,7 @@ def _push(remote: str, read_refs: "Callable[[DataManager], list[PushedRef]]") ->
 
 def _framework_refs(manager: "DataManager") -> "list[PushedRef]":
     """The framework tells of the first pushed ref only: the other branches may be pushed, or not."""
-    from git_datamanager.ops.check_push import PushedRef
+    from git_datamanager.ops.hooks.push import PushedRef
 
     first = os.environ.get("PRE_COMMIT_TO_REF") or os.environ.get("PRE_COMMIT_LOCAL_BRANCH") or "HEAD"
     refs = [PushedRef(manager.git.resolve(first), "")]
@@ -201,7 +201,7 @@ def _follow(old: str, new: str, *, ends_rebase: bool = False) -> int:
     before, after = manager.git.blobs([f"{old}:manifest.json", f"{new}:manifest.json"])
     if new and before == after:
         return 0
-    from git_datamanager.ops.follow import follow
+    from git_datamanager.ops.hooks.follow import follow
 
     wanted = _read(after) if new else manager.manifests.current()
     followed = follow(manager, _read(before, is_old=True), wanted)

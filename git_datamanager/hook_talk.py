@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from git_datamanager.events import Event, Kind
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.findings import Finding
-    from git_datamanager.ops.follow import Followed
+    from git_datamanager.ops.hooks.findings import Finding
+    from git_datamanager.ops.hooks.follow import Followed
 
 
 def say(text: str, *, prefix: str = "git data: ") -> None:
@@ -40,14 +40,14 @@ def tell(findings: "Iterable[Finding]", verb: str) -> int:
 
 
 def tell_uploaded(labels: list[str]) -> None:
-    from git_datamanager.ops.check_commit import names_of
+    from git_datamanager.ops.hooks.commit import names_of
 
     if labels:
         say(f"uploaded {names_of(labels)} to staging")
 
 
 def tell_followed(followed: "Followed") -> None:
-    from git_datamanager.ops.check_commit import names_of
+    from git_datamanager.ops.hooks.commit import names_of
 
     differ, changed = followed.differ, followed.changed
     if differ:

@@ -16,18 +16,12 @@ import pytest
 
 from git_datamanager import errors
 from git_datamanager.cli.app import COMMANDS, HIDDEN
-from git_datamanager.ops import (
-    add,
-    check_asking,
-    ci_setup,
-    fsck,
-    preview,
-    publish,
-    pull,
-    status,
-    upload,
-    verify,
-)
+from git_datamanager.ops import add, fsck, pull, status, upload
+from git_datamanager.ops.ci import preview
+from git_datamanager.ops.ci import setup as ci_setup
+from git_datamanager.ops.inside import check_asking
+from git_datamanager.ops.publishing import publish
+from git_datamanager.ops.rights import verify
 from git_datamanager.workspace import hooks_install, settings
 from tests.conftest import REPOSITORY
 from tests.world import Clone, World, make_database

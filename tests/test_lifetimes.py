@@ -29,24 +29,11 @@ from git_datamanager.model.layout import object_key, trash_key
 from git_datamanager.model.manifest import Manifest, State
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import (
-    add,
-    beside,
-    check_push,
-    cleanup,
-    encode,
-    fetch,
-    gc,
-    lifecycle,
-    presence,
-    promote,
-    publish,
-    pull,
-    redelta,
-    undelete,
-    upload,
-)
-from git_datamanager.ops.deleting import Asked
+from git_datamanager.ops import add, encode, fetch, lifecycle, presence, pull, upload
+from git_datamanager.ops.hooks import push as check_push
+from git_datamanager.ops.publishing import beside, promote, publish, redelta
+from git_datamanager.ops.sweeping import cleanup, gc, undelete
+from git_datamanager.ops.sweeping.deleting import Asked
 from git_datamanager.storage.wrappers import Wrapper
 from tests.conftest import seal
 from tests.faults.forms import rebuilt

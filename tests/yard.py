@@ -14,7 +14,7 @@ import pytest
 
 from git_datamanager.model.layout import trash_key
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.roots import Roots
+from git_datamanager.ops.sweeping.roots import Roots
 from tests.world import Clone, Done, World, movable_world
 
 DAY = 86400

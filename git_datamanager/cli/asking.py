@@ -7,12 +7,12 @@ from git_datamanager.cli import render
 
 if TYPE_CHECKING:
     from git_datamanager.manager import DataManager
-    from git_datamanager.ops.reading import Entry, MayFetch
+    from git_datamanager.ops.inside.reading import Entry, MayFetch
 
 
 def may_fetch(data: "DataManager") -> "MayFetch":
     """The answer for all that one command needs. Raises SettingsError."""
-    from git_datamanager.ops import reading
+    from git_datamanager.ops.inside import reading
 
     choice = data.settings.choice("data.diff.fetch")
     return {"never": reading.never, "always": reading.always, "ask": _ask}[choice]

@@ -8,7 +8,7 @@ from git_datamanager.cli import asking, options, render
 from git_datamanager.cli.app import HELP, manager
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.blame import Blame, CellBlame
+    from git_datamanager.ops.inside.blame import Blame, CellBlame
 
 _WIDEST = 40
 
@@ -26,9 +26,9 @@ def blame(name: str, table: str | None, key: str, as_json: bool) -> None:
     Versions are looked into from the newest back, until every cell is explained; those that are not in this
     clone are fetched as data.diff.fetch says. A file in a folder is FOLDER/path, or FOLDER@vN/path.
     """
-    from git_datamanager.ops.blame import blame as verb
-    from git_datamanager.ops.blame import command
-    from git_datamanager.ops.reading import fetching
+    from git_datamanager.ops.inside.blame import blame as verb
+    from git_datamanager.ops.inside.blame import command
+    from git_datamanager.ops.inside.reading import fetching
 
     with manager() as data:
         found = verb(data, name, table, key, may_fetch=asking.may_fetch(data))

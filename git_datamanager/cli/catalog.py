@@ -9,7 +9,7 @@ from git_datamanager.cli import options, render
 from git_datamanager.cli.app import HELP, manager
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.catalog import Catalog
+    from git_datamanager.ops.inside.catalog import Catalog
 
 _WEEK = 7 * 24 * 3600
 
@@ -33,7 +33,7 @@ def catalog(out: Path | None, revision: str | None, presign: int | None, as_json
     remembered. Download links need data.remote.production.publicUrl, or --presign.
     """
     from git_datamanager.cli import catalog_text
-    from git_datamanager.ops.catalog import catalog as verb
+    from git_datamanager.ops.inside.catalog import catalog as verb
 
     with manager() as data:
         found = verb(data, revision=revision, presign=presign)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from git_datamanager.cli import markdown, render
-from git_datamanager.ops.catalog import Catalog, Listed, Release
+from git_datamanager.ops.inside.catalog import Catalog, Listed, Release
 from git_datamanager.pages.measure import counted, number
 
 VERSIONS = 50

@@ -8,7 +8,7 @@ from git_datamanager.cli import options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import Corrupt, Denied, NotFound, raise_failures
 from git_datamanager.ops.fsck import Checked, Verdict
-from git_datamanager.ops.verify import NEEDS, Finding, Right, Verification
+from git_datamanager.ops.rights.verify import NEEDS, Finding, Right, Verification
 
 
 class _RoleName(click.Choice[str]):
@@ -38,7 +38,7 @@ def verify(role: str | None, read_only: bool, service: str | None, as_json: bool
 
 def _policies(service: str, role: str | None, *, as_json: bool) -> int:
     from git_datamanager.cli.policies import print_policies
-    from git_datamanager.ops.policies import policies
+    from git_datamanager.ops.rights.policies import policies
 
     with manager() as data:
         made = policies(data, service, role)
@@ -47,7 +47,7 @@ def _policies(service: str, role: str | None, *, as_json: bool) -> int:
 
 
 def _verify(role: str, *, read_only: bool, as_json: bool) -> int:
-    from git_datamanager.ops.verify import verify as verb
+    from git_datamanager.ops.rights.verify import verify as verb
 
     with manager() as data:
         result = verb(data, role=role, read_only=read_only)

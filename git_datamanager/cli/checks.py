@@ -10,7 +10,7 @@ from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import EXIT_NEGATIVE, DataError
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.check_asking import CheckResult
+    from git_datamanager.ops.inside.check_asking import CheckResult
 
 _COLUMNS = 8
 _WIDEST = 30
@@ -31,8 +31,8 @@ def check(names: tuple[str, ...], version: str | None, timeout: float, as_json: 
     failing check names rows. Exits with 1 where one failed that does not only warn, with 128 where one could
     not be asked.
     """
-    from git_datamanager.ops.check_asking import Outcome
-    from git_datamanager.ops.checks import check as verb
+    from git_datamanager.ops.inside.check_asking import Outcome
+    from git_datamanager.ops.inside.checks import check as verb
 
     with manager() as data:
         may_fetch = asking.may_fetch(data)
@@ -64,7 +64,7 @@ def _plain(result: "CheckResult") -> dict[str, Any]:
 
 
 def _print(results: "Sequence[CheckResult]") -> None:
-    from git_datamanager.ops.check_asking import Outcome
+    from git_datamanager.ops.inside.check_asking import Outcome
 
     if not results:
         render.note("no rules for these datasets: .gitdata has none, nor has checks/*.sql")
@@ -82,7 +82,7 @@ def _print(results: "Sequence[CheckResult]") -> None:
 
 
 def _print_one(result: "CheckResult") -> None:
-    from git_datamanager.ops.check_asking import Outcome
+    from git_datamanager.ops.inside.check_asking import Outcome
 
     word, slot = {
         Outcome.PASSED: ("ok", "added"),

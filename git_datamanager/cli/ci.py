@@ -4,8 +4,8 @@ import click
 
 from git_datamanager.cli import options, render
 from git_datamanager.cli.app import HELP, manager
-from git_datamanager.ops import ci_setup
-from git_datamanager.ops.ci_setup import Outcome, Setup
+from git_datamanager.ops.ci import setup as ci_setup
+from git_datamanager.ops.ci.setup import Outcome, Setup
 
 
 @click.command(context_settings=HELP)

@@ -11,7 +11,7 @@ from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import Conflict
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.differences import DatasetDiff
+    from git_datamanager.ops.inside.differences import DatasetDiff
 
 
 class _WithNames(click.Command):
@@ -72,8 +72,8 @@ def diff(
 
     Bytes that are not in this clone are fetched as data.diff.fetch says: never, always, or ask.
     """
-    from git_datamanager.ops.diff import Asked
-    from git_datamanager.ops.diff import diff as verb
+    from git_datamanager.ops.inside.diff import Asked
+    from git_datamanager.ops.inside.diff import diff as verb
     from git_datamanager.tables.compare import SAMPLES
 
     if html is not None:
@@ -128,7 +128,7 @@ def _refuse_to_replace(path: Path) -> None:
 
 
 def _write_page(path: Path, found: "Sequence[DatasetDiff]", title: str) -> None:
-    from git_datamanager.ops.outfile import new_file
+    from git_datamanager.ops.inside.outfile import new_file
     from git_datamanager.pages.diff_page import diff_page
 
     with new_file(path.absolute(), force=True) as file:

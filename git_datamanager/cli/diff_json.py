@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from git_datamanager.ops.differences import DatasetDiff, FolderDiff, Point
+from git_datamanager.ops.inside.differences import DatasetDiff, FolderDiff, Point
 from git_datamanager.tables.result import RowChange, SourceDiff, TableDiff
 from git_datamanager.tables.schema import Change, Column, ColumnChange
 from git_datamanager.tables.values import as_json

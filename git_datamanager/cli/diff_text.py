@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from git_datamanager.cli.safe import clean
 from git_datamanager.model.names import pasteable
-from git_datamanager.ops.differences import DatasetDiff, FolderDiff, MemberChange
+from git_datamanager.ops.inside.differences import DatasetDiff, FolderDiff, MemberChange
 from git_datamanager.pages.measure import size
 from git_datamanager.tables.result import CellChange, RowChange, SourceDiff, TableDiff
 from git_datamanager.tables.schema import Change, Column, ColumnChange, ThingChange, either, folded

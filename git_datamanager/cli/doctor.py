@@ -12,17 +12,15 @@ from git_datamanager.cli.app import HELP
 from git_datamanager.errors import EXIT_NEGATIVE
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.doctor import Diagnosis
-    from git_datamanager.ops.doctor_check import Check
+    from git_datamanager.ops.doctor.check import Check
+    from git_datamanager.ops.doctor.examine import Diagnosis
 
 _SLOTS = {"ok": "added", "warn": "changed", "fail": "removed", "skipped": "dim"}
 _NARROWEST = 40
 
 
 @click.command(context_settings=HELP)
-@click.option(
-    "--fix", is_flag=True, help="Put right what is safe: hooks, drivers, ignore lines, left-overs."
-)
+@click.option("--fix", is_flag=True, help="Put right what is safe: hooks, drivers, ignore lines, left-overs.")
 @click.option("--offline", is_flag=True, help="Send no request.")
 @click.option("--refresh", is_flag=True, help="Probe the stores anew; a probe counts for 7 days.")
 @options.json_output
@@ -34,7 +32,7 @@ def doctor(fix: bool, offline: bool, refresh: bool, as_json: bool) -> int:
     probe/), clocks, who holds a lease, left-overs of killed runs, and whether a push could finalize.
     Exit 1 when a check failed. With -q only what is not in order is shown.
     """
-    from git_datamanager.ops.doctor import doctor as verb
+    from git_datamanager.ops.doctor.examine import doctor as verb
 
     found = verb(fix=fix, offline=offline, refresh=refresh)
     if as_json:

@@ -200,7 +200,8 @@ def resolve(
 
 
 def _resolve(data: "DataManager", take: str | None) -> "Resolved":
-    from git_datamanager.ops import mergefile, unmerged
+    from git_datamanager.ops import mergefile
+    from git_datamanager.ops.hooks import unmerged
 
     unmerged.reopen(data, decided=take is not None)
     done = mergefile.resolve(data, take)
@@ -210,7 +211,7 @@ def _resolve(data: "DataManager", take: str | None) -> "Resolved":
 
 
 def _would_resolve(data: "DataManager", take: str | None) -> "Resolved":
-    from git_datamanager.ops import unmerged
+    from git_datamanager.ops.hooks import unmerged
     from git_datamanager.ops.mergefile import Resolved
 
     merged, conflicted = unmerged.merged_sides(data)

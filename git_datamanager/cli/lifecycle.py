@@ -57,7 +57,7 @@ def undelete(name: str, message: str, dry_run: bool, as_json: bool) -> None:
     bytes can be had: the trash of production keeps them for the time of grace (14 days). The next
     commit stages them again; final once merged and published.
     """
-    from git_datamanager.ops.undelete import undelete as verb
+    from git_datamanager.ops.sweeping.undelete import undelete as verb
 
     with manager() as data:
         change = verb(data, name, message=message, dry_run=dry_run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from git_datamanager.cli import render
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.policies import Advice, Policies, RolePolicy
+    from git_datamanager.ops.rights.policies import Advice, Policies, RolePolicy
 
 
 def print_policies(made: "Policies", *, as_json: bool) -> None:

@@ -11,10 +11,10 @@ from git_datamanager.cli import diff_json, job, markdown, options, preview_page,
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import DataError, Denied
 from git_datamanager.model.proposal import Change, Finding, Level
-from git_datamanager.ops import preview as previewing
-from git_datamanager.ops.check_asking import CheckResult, Outcome
-from git_datamanager.ops.host import host_from_environment
-from git_datamanager.ops.preview import Preview
+from git_datamanager.ops.ci import preview as previewing
+from git_datamanager.ops.ci.host import host_from_environment
+from git_datamanager.ops.ci.preview import Preview
+from git_datamanager.ops.inside.check_asking import CheckResult, Outcome
 from git_datamanager.pages.measure import size_change
 
 _APPROVAL = "approve-deletions-"

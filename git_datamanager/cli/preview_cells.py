@@ -5,8 +5,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from git_datamanager.cli import markdown
-from git_datamanager.ops.check_asking import CheckResult, Outcome
-from git_datamanager.ops.differences import DatasetDiff
+from git_datamanager.ops.inside.check_asking import CheckResult, Outcome
+from git_datamanager.ops.inside.differences import DatasetDiff
 from git_datamanager.pages import measure, words
 from git_datamanager.pages.cells import plain_change
 from git_datamanager.tables.result import SourceDiff, TableDiff

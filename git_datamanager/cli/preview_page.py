@@ -7,9 +7,9 @@ from git_datamanager.errors import ObjectMissing
 from git_datamanager.model.manifest import State
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.proposal import Change, Finding, Level
-from git_datamanager.ops.check_asking import Outcome
-from git_datamanager.ops.preview import Preview, Verdict
-from git_datamanager.ops.preview_bytes import Look
+from git_datamanager.ops.ci.preview import Preview, Verdict
+from git_datamanager.ops.ci.preview_bytes import Look
+from git_datamanager.ops.inside.check_asking import Outcome
 from git_datamanager.pages.measure import size_change as delta
 
 MARKER = "<!-- git-data:preview -->"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from git_datamanager.cli import preview_page
 from git_datamanager.model.proposal import Finding, Level
-from git_datamanager.ops.preview import Preview, Verdict
+from git_datamanager.ops.ci.preview import Preview, Verdict
 from git_datamanager.pages.diff_page import Remark, diff_page
 
 _URL = re.compile(r"https?://[\w.:/~%+-]+", re.ASCII)

@@ -10,8 +10,8 @@ from git_datamanager.cli import asking, options, render
 from git_datamanager.cli.app import HELP, manager
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.profiles import Profiled
-    from git_datamanager.tables.profiled import ColumnProfile, TableProfile
+    from git_datamanager.ops.inside.profiles import Profiled
+    from git_datamanager.tables.profiling.profiled import ColumnProfile, TableProfile
     from git_datamanager.tables.values import Cell
 
 _WIDEST = 24
@@ -33,8 +33,8 @@ def profile(name: str, work: bool, html: Path | None, force: bool, as_json: bool
 
     Empty cells are those that are NULL, or a text without a character. A `~` marks an estimate.
     """
-    from git_datamanager.ops.profiles import plain
-    from git_datamanager.ops.profiles import profile as verb
+    from git_datamanager.ops.inside.profiles import plain
+    from git_datamanager.ops.inside.profiles import profile as verb
 
     with manager() as data:
         found = verb(data, name, work=work, may_fetch=asking.may_fetch(data))
@@ -52,7 +52,7 @@ def _title(found: "Profiled") -> str:
 
 
 def _write_page(path: Path, found: "Profiled", *, force: bool) -> None:
-    from git_datamanager.ops.outfile import new_file
+    from git_datamanager.ops.inside.outfile import new_file
     from git_datamanager.pages.profile_page import profile_page
 
     with new_file(path, force=force) as file:

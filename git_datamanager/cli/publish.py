@@ -7,9 +7,9 @@ import click
 from git_datamanager.cli import catalog as catalog_command
 from git_datamanager.cli import job, options, publish_report, render
 from git_datamanager.cli.app import HELP, manager
-from git_datamanager.ops import finalize as finalizing
-from git_datamanager.ops import publish as publishing
-from git_datamanager.ops.catalog import catalog as listing
+from git_datamanager.ops.inside.catalog import catalog as listing
+from git_datamanager.ops.publishing import finalize as finalizing
+from git_datamanager.ops.publishing import publish as publishing
 
 
 @click.command(context_settings=HELP)

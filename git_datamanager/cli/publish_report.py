@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from git_datamanager.cli import job, markdown, render
-from git_datamanager.ops.branch import BOT_BRANCH
-from git_datamanager.ops.finalize import Finalized
-from git_datamanager.ops.publish import EntryReport, Report, Result
+from git_datamanager.ops.publishing.branch import BOT_BRANCH
+from git_datamanager.ops.publishing.finalize import Finalized
+from git_datamanager.ops.publishing.publish import EntryReport, Report, Result
 
 
 def document(report: Report, *, dry_run: bool) -> dict[str, Any]:

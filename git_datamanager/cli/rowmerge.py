@@ -12,8 +12,8 @@ from git_datamanager.tables.values import shown
 if TYPE_CHECKING:
     from git_datamanager.manager import DataManager
     from git_datamanager.model.heads import Heads
-    from git_datamanager.ops.rowmerging import Done, Merged
-    from git_datamanager.tables.merged import Clash
+    from git_datamanager.ops.inside.rowmerging import Done, Merged
+    from git_datamanager.tables.merging.merged import Clash
 
 _LISTED = 20
 
@@ -45,7 +45,8 @@ def run(
 
 def _settle(data: "DataManager", *, dry_run: bool) -> None:
     """The manifest first: without it nobody knows which versions there are."""
-    from git_datamanager.ops import mergefile, unmerged
+    from git_datamanager.ops import mergefile
+    from git_datamanager.ops.hooks import unmerged
 
     merged, conflicted = unmerged.merged_sides(data)
     if merged is None or not conflicted:
@@ -66,9 +67,9 @@ def _settle(data: "DataManager", *, dry_run: bool) -> None:
 def _merge(
     data: "DataManager", names: tuple[str, ...], take: str | None, key: tuple[str, ...], *, dry_run: bool
 ) -> "Done":
-    from git_datamanager.ops import reading
-    from git_datamanager.ops.rowmerging import Wanted, merge_rows
-    from git_datamanager.tables.rowmerge import Take
+    from git_datamanager.ops.inside import reading
+    from git_datamanager.ops.inside.rowmerging import Wanted, merge_rows
+    from git_datamanager.tables.merging.rowmerge import Take
 
     return merge_rows(data, names, Wanted(Take(take) if take else None, key, dry_run), reading.always)
 

@@ -12,8 +12,8 @@ from git_datamanager.cli import asking, options, render
 from git_datamanager.cli.app import HELP, manager
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.sql import Asked
-    from git_datamanager.tables.query import Answer
+    from git_datamanager.ops.inside.sql import Asked
+    from git_datamanager.tables.asking.query import Answer
 
 FORMS = ("table", "csv", "json", "jsonl", "parquet")
 _ROWS = 100
@@ -47,7 +47,7 @@ def sql(
 
     With names only these can be asked; without, all. Reads the query from the standard input for `-`.
     """
-    from git_datamanager.ops.sql import sql as verb
+    from git_datamanager.ops.inside.sql import sql as verb
 
     form = form or ("json" if as_json else _by_name(output))
     if output is not None and str(output) == "-":
@@ -71,8 +71,8 @@ def _by_name(output: Path | None) -> str:
 
 
 def _show(asked: "Asked", form: str, output: Path | None, rows: int | None, *, force: bool) -> None:
-    from git_datamanager.ops.outfile import new_file
-    from git_datamanager.tables.export import WRITERS
+    from git_datamanager.ops.inside.outfile import new_file
+    from git_datamanager.tables.asking.export import WRITERS
 
     for text in asked.notes:
         render.note(text)

@@ -9,10 +9,10 @@ import click
 from git_datamanager.cli import job, markdown, options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.manager import DataManager
-from git_datamanager.ops import cleanup as cleaning
-from git_datamanager.ops import deleting
-from git_datamanager.ops import gc as collecting
-from git_datamanager.ops.deleting import Asked, Item
+from git_datamanager.ops.sweeping import cleanup as cleaning
+from git_datamanager.ops.sweeping import deleting
+from git_datamanager.ops.sweeping import gc as collecting
+from git_datamanager.ops.sweeping.deleting import Asked, Item
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN = 200

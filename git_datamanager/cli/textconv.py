@@ -17,8 +17,8 @@ from git_datamanager.model.names import pasteable
 from git_datamanager.pages.measure import size
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.diff_history import Told
-    from git_datamanager.ops.differences import DatasetDiff
+    from git_datamanager.ops.inside.diff_history import Told
+    from git_datamanager.ops.inside.differences import DatasetDiff
 
 AS_IT_IS = 2
 """The exit status after which the driver prints the file itself."""
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 def _told(manifest: Manifest) -> "Mapping[str, Told]":
     """What changed in each version, as far as this clone can say."""
     from git_datamanager.manager import DataManager
-    from git_datamanager.ops.diff_history import changes
+    from git_datamanager.ops.inside.diff_history import changes
 
     try:
         manager = DataManager.open()

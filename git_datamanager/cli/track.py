@@ -11,7 +11,7 @@ from git_datamanager.ops.add import Added, Outcome
 
 if TYPE_CHECKING:
     from git_datamanager.manager import DataManager
-    from git_datamanager.ops.folder_add import Files, Sizes
+    from git_datamanager.ops.folders.add import Files, Sizes
 
 _WORDS = {Outcome.NEW: "new", Outcome.VERSION: "", Outcome.UNCHANGED: "unchanged"}
 
@@ -96,7 +96,7 @@ def _explain(paths: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _sizes(data: "DataManager", folders: list[str]) -> "list[Sizes]":
-    from git_datamanager.ops.folder_add import sizes
+    from git_datamanager.ops.folders.add import sizes
     from git_datamanager.ops.select import name_of
 
     return sizes(data, [name_of(data, path) for path in folders])

@@ -20,7 +20,7 @@ from git_datamanager.workspace import ignorefile
 from git_datamanager.workspace.journal import utc_now
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.folder_add import Files, Folder
+    from git_datamanager.ops.folders.add import Files, Folder
     from git_datamanager.ops.upload import Uploaded
 
 
@@ -219,7 +219,7 @@ def _keep_listings(manager: DataManager, captured: Sequence[Captured]) -> None:
 
 
 def _enter_folder(manager: DataManager, name: str, folder: "Folder") -> None:
-    from git_datamanager.ops.folder_add import enter
+    from git_datamanager.ops.folders.add import enter
 
     enter(manager, name, folder)
 
@@ -228,7 +228,7 @@ def _counted(manager: DataManager, found: Captured, added: Added) -> Added:
     """With how many files of a folder are other ones than before."""
     if found.folder is None:
         return added
-    from git_datamanager.ops.folder_add import Files, files_of
+    from git_datamanager.ops.folders.add import Files, files_of
 
     if added.outcome is Outcome.UNCHANGED:
         return added._replace(files=Files(len(found.folder.listing), 0, 0, 0))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Manifest, State
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops import diff_history
+from git_datamanager.ops.inside import diff_history
 from git_datamanager.workspace.partials import is_at_work
 
 _DAY = 86400

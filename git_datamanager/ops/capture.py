@@ -17,7 +17,7 @@ from git_datamanager.workspace.journal import utc_now
 from git_datamanager.workspace.place import Stamp
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.folder_add import Folder
+    from git_datamanager.ops.folders.add import Folder
 
 
 class Captured(NamedTuple):
@@ -53,7 +53,7 @@ def capture_any(manager: DataManager, name: str) -> Captured:
     was_folder = dataset is not None and dataset.kind is model.Kind.TREE
     if not is_folder(path) and (path.exists() or not was_folder):
         return capture_file(manager, name, path)
-    from git_datamanager.ops.folder_add import capture
+    from git_datamanager.ops.folders.add import capture
 
     draft = Draft(new_ulid(), utc_now(), "")  # what the manifest refuses is refused before much is read
     try:

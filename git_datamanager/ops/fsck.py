@@ -13,9 +13,10 @@ from git_datamanager.model import manifest as model
 from git_datamanager.model.layout import trash_key
 from git_datamanager.model.manifest import Dataset, State, Version
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import compacting, treecheck
 from git_datamanager.ops.parallel import Job, planned, run_all
+from git_datamanager.ops.publishing import compacting
 from git_datamanager.ops.select import select
+from git_datamanager.ops.trees import check as treecheck
 from git_datamanager.workspace.worktree import What
 
 

@@ -18,7 +18,8 @@ from git_datamanager.model.evolve import Draft
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
 from git_datamanager.model.names import check_name
 from git_datamanager.model.ulid import new_ulid
-from git_datamanager.ops import folder_move, select
+from git_datamanager.ops import select
+from git_datamanager.ops.folders import move as folder_move
 from git_datamanager.workspace import ignorefile
 from git_datamanager.workspace.journal import utc_now
 from git_datamanager.workspace.worktree import What

@@ -15,9 +15,10 @@ from git_datamanager.model.chains import SMALLEST
 from git_datamanager.model.layout import tree_key
 from git_datamanager.model.manifest import Dataset, Kind, Version
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import encode, local, treeplan
+from git_datamanager.ops import encode, local
 from git_datamanager.ops.bases import Bases
 from git_datamanager.ops.parallel import planned
+from git_datamanager.ops.trees import plan as treeplan
 
 
 def is_staged(manager: DataManager, dataset: Dataset, version: Version) -> bool:

@@ -123,7 +123,7 @@ def _open_stores(manager: DataManager, wanted: Sequence[Wanted], source: str) ->
 
 def _is_at_hand(manager: DataManager, dataset: Dataset, version: Version, source: str) -> bool:
     if dataset.kind is DatasetKind.TREE:
-        from git_datamanager.ops.folder_pull import is_at_hand
+        from git_datamanager.ops.folders.pull import is_at_hand
 
         return is_at_hand(manager, dataset, version)
     if source == "auto" and manager.cache.has(version.oid):
@@ -168,7 +168,7 @@ def _pull_folder(
     target: "_Target | None",
     how: _How,
 ) -> Pulled:
-    from git_datamanager.ops import folder_pull
+    from git_datamanager.ops.folders import pull as folder_pull
 
     asked = folder_pull.Asked(
         dataset, version, how.source, how.globs, how.keeps_parts, force=how.force, dry_run=how.dry_run

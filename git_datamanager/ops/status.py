@@ -13,7 +13,7 @@ from git_datamanager.workspace.manifests import HEAD, INDEX
 from git_datamanager.workspace.worktree import Seen, What
 
 if TYPE_CHECKING:
-    from git_datamanager.ops.folder_status import Files
+    from git_datamanager.ops.folders.status import Files
     from git_datamanager.workspace import folders
 
 
@@ -121,7 +121,7 @@ def status(
 def _look(manager: DataManager, dataset: Dataset, *, rehash: bool) -> "tuple[Seen, folders.Seen | None]":
     if dataset.kind is Kind.FILE:
         return manager.work.look(dataset.name, rehash=rehash), None
-    from git_datamanager.ops.folder_status import look
+    from git_datamanager.ops.folders.status import look
 
     return look(manager, dataset, rehash=rehash)
 
@@ -129,7 +129,7 @@ def _look(manager: DataManager, dataset: Dataset, *, rehash: bool) -> "tuple[See
 def _files(manager: DataManager, row: Row, folder: "folders.Seen | None") -> "Files | None":
     if folder is None:
         return None
-    from git_datamanager.ops.folder_status import files_of
+    from git_datamanager.ops.folders.status import files_of
 
     return files_of(manager, row.version, folder, modified=row.work is Work.MODIFIED)
 
@@ -142,7 +142,7 @@ def _is_ours(manager: DataManager, manifest: Manifest, name: str, seen: Seen) ->
 
 
 def _is_unmerged(manager: DataManager) -> bool:
-    from git_datamanager.ops.unmerged import is_unmerged
+    from git_datamanager.ops.hooks.unmerged import is_unmerged
 
     return is_unmerged(manager)
 
@@ -231,7 +231,7 @@ def _holds(dataset: Dataset, version: Version | None, seen: Seen) -> str | None:
 
 def _ask(manager: DataManager, dataset: Dataset, version: Version) -> bool:
     if dataset.kind is Kind.TREE:
-        from git_datamanager.ops.folder_status import is_stored
+        from git_datamanager.ops.folders.status import is_stored
 
         return any(is_stored(manager, role, version) for role in _roles(version))
     return any(_holds_object(manager, role, version.oid, version.size) for role in _roles(version))

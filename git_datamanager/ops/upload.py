@@ -29,10 +29,12 @@ from git_datamanager.model.layout import IDENTITY, Encoding, cuts_key
 from git_datamanager.model.manifest import Dataset, Manifest, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore, Opener
-from git_datamanager.ops import encode, local, presence, treeplan, treesend
+from git_datamanager.ops import encode, local, presence
 from git_datamanager.ops.explain import explained
 from git_datamanager.ops.fetch import Reader
 from git_datamanager.ops.parallel import Job, planned, run_all
+from git_datamanager.ops.trees import plan as treeplan
+from git_datamanager.ops.trees import send as treesend
 from git_datamanager.storage.base import Presentation
 
 Entry = tuple[Dataset, Version]

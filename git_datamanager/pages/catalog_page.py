@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from git_datamanager.model.manifest import Kind
-from git_datamanager.ops.catalog import Catalog, Listed, Release
+from git_datamanager.ops.inside.catalog import Catalog, Listed, Release
 from git_datamanager.pages import measure
 from git_datamanager.pages.chart import Point, size_chart
 from git_datamanager.pages.document import document

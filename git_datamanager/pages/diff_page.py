@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from git_datamanager.ops.differences import DatasetDiff, FolderDiff, MemberChange
+from git_datamanager.ops.inside.differences import DatasetDiff, FolderDiff, MemberChange
 from git_datamanager.pages import measure, words
 from git_datamanager.pages.budget import Budget, Limits
 from git_datamanager.pages.document import document

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from git_datamanager.pages import measure
 from git_datamanager.pages.document import document
 from git_datamanager.pages.markup import Html, join, tag
-from git_datamanager.tables.profiled import ColumnProfile, SourceProfile, TableProfile
+from git_datamanager.tables.profiling.profiled import ColumnProfile, SourceProfile, TableProfile
 from git_datamanager.tables.values import Cell, shown
 
 _WIDEST = 60

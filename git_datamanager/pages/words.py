@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from git_datamanager.model.manifest import Kind
-from git_datamanager.ops.differences import DatasetDiff, FolderDiff
+from git_datamanager.ops.inside.differences import DatasetDiff, FolderDiff
 from git_datamanager.pages.measure import counted, number, size
 from git_datamanager.tables.result import SourceDiff
 from git_datamanager.tables.schema import Change

@@ -93,6 +93,6 @@ def test_what_git_diff_shows_stays_light(clone: Clone) -> None:
     """Git waits for it twice for every manifest that it shows, the second time for what is remembered."""
     for _ in range(2):
         loaded = modules_of(["textconv", "manifest.json"], clone.path)
-        assert "git_datamanager.ops.diff_history" in loaded
+        assert "git_datamanager.ops.inside.diff_history" in loaded
         assert not loaded & {*HEAVY, "click"}
-    assert not loaded & {"git_datamanager.ops.diff", "git_datamanager.storage", "concurrent.futures"}
+    assert not loaded & {"git_datamanager.ops.inside.diff", "git_datamanager.storage", "concurrent.futures"}

@@ -11,8 +11,8 @@ import pytest
 from git_datamanager.errors import Conflict, NotFound
 from git_datamanager.manager import DataManager
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.branch import RemoteBranch
-from git_datamanager.ops.publish import publish
+from git_datamanager.ops.publishing.branch import RemoteBranch
+from git_datamanager.ops.publishing.publish import publish
 from tests.storage.fakes3 import FakeS3
 from tests.world import Clone, World, new_world
 

@@ -25,8 +25,10 @@ from git_datamanager.model.chains import SMALLEST
 from git_datamanager.model.layout import Encoding, cuts_key, encoded_key, object_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import add, encode, gc, lifecycle, publish, pull, upload
-from git_datamanager.ops.deleting import Asked
+from git_datamanager.ops import add, encode, lifecycle, pull, upload
+from git_datamanager.ops.publishing import publish
+from git_datamanager.ops.sweeping import gc
+from git_datamanager.ops.sweeping.deleting import Asked
 from git_datamanager.storage.wrappers import Wrapper
 from tests.world import Clone, World, movable_world
 

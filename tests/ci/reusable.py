@@ -5,7 +5,7 @@
 They are self-contained: a path like ./.github/actions in a reusable workflow means the caller's checkout.
 """
 
-from git_datamanager.ops.ci_setup import rendered
+from git_datamanager.ops.ci.setup import rendered
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / ".github" / "workflows"

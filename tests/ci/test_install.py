@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from git_datamanager import __version__
-from git_datamanager.ops.ci_setup import rendered
+from git_datamanager.ops.ci.setup import rendered
 from tests.ci import scene
 from tests.ci.runner import Runner
 from tests.conftest import REPOSITORY

@@ -6,8 +6,8 @@ import pytest
 
 from git_datamanager.cli import markdown, preview_cells, preview_page, preview_report
 from git_datamanager.model.proposal import Deletions, Proposal
-from git_datamanager.ops.preview import Preview, Verdict
-from git_datamanager.ops.preview_data import Limits
+from git_datamanager.ops.ci.preview import Preview, Verdict
+from git_datamanager.ops.ci.preview_data import Limits
 from git_datamanager.tables.result import RowChange
 from tests.pages.scene import PAYLOADS, changed, file_diff, hostile, release
 

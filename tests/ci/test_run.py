@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from git_datamanager.ops.ci_setup import rendered
+from git_datamanager.ops.ci.setup import rendered
 from tests.ci import scene
 from tests.ci.fakehost import FakeHost, fake_host
 from tests.ci.runner import Runner

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from git_datamanager.ops.ci_setup import rendered
+from git_datamanager.ops.ci.setup import rendered
 from tests.ci.reusable import FOLDER, HEADS, reusable
 from tests.conftest import REPOSITORY
 from tests.world import Clone, World

@@ -17,11 +17,11 @@ from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Versi
 from git_datamanager.model.merge import merge
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.records import Receipt
-from git_datamanager.ops.cleanup import cleanup
-from git_datamanager.ops.deleting import Asked
 from git_datamanager.ops.fetch import Reader
-from git_datamanager.ops.gc import gc
-from git_datamanager.ops.publish import publish
+from git_datamanager.ops.publishing.publish import publish
+from git_datamanager.ops.sweeping.cleanup import cleanup
+from git_datamanager.ops.sweeping.deleting import Asked
+from git_datamanager.ops.sweeping.gc import gc
 from git_datamanager.ops.upload import upload
 from tests.faults.memory import BOT, DAY, MAIN, Mischief, World
 from tests.faults.turns import Actor, Budget, Event, Process

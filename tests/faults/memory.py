@@ -25,8 +25,10 @@ from git_datamanager.model import manifest as model
 from git_datamanager.model.manifest import Manifest
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import cleanup, deleting, finalize, gc, parallel, promote, publish
-from git_datamanager.ops.branch import BOT_BRANCH, Answer, Push
+from git_datamanager.ops import parallel
+from git_datamanager.ops.publishing import finalize, promote, publish
+from git_datamanager.ops.publishing.branch import BOT_BRANCH, Answer, Push
+from git_datamanager.ops.sweeping import cleanup, deleting, gc
 from git_datamanager.storage.base import Expect, Stat, StorageAdapter
 from git_datamanager.storage.memory import MemoryStore
 from git_datamanager.storage.wrappers import Wrapper

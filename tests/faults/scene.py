@@ -23,7 +23,7 @@ from git_datamanager.model.chains import SMALLEST
 from git_datamanager.model.layout import object_key, trash_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.ops import add, encode, lifecycle, parallel, setup
-from git_datamanager.ops.publish import publish
+from git_datamanager.ops.publishing.publish import publish
 from git_datamanager.ops.upload import pending_entries, upload
 from git_datamanager.storage import locate, ranged, s3copy, s3multipart, settle
 from git_datamanager.storage.address import Address

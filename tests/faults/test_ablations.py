@@ -15,9 +15,11 @@ from git_datamanager.errors import OutcomeUnknown
 from git_datamanager.model.layout import TRASH, object_key, object_of, staging_trash_key, trash_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore, Verified
-from git_datamanager.ops import cleanup, deleting, fetch, gc, promote, publish, upload
-from git_datamanager.ops.deleting import Item, Removal, Run
-from git_datamanager.ops.promote import Live, Promotion
+from git_datamanager.ops import fetch, upload
+from git_datamanager.ops.publishing import promote, publish
+from git_datamanager.ops.publishing.promote import Live, Promotion
+from git_datamanager.ops.sweeping import cleanup, deleting, gc
+from git_datamanager.ops.sweeping.deleting import Item, Removal, Run
 from git_datamanager.storage.base import ANYTHING
 from tests.faults.cases import CASES, Case, Stage
 from tests.faults.memory import in_memory

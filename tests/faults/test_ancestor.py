@@ -13,10 +13,10 @@ import pytest
 from git_datamanager.errors import DataError
 from git_datamanager.model.layout import receipt_key
 from git_datamanager.model.manifest import State
-from git_datamanager.ops.cleanup import cleanup
 from git_datamanager.ops.fetch import Reader
-from git_datamanager.ops.gc import gc
-from git_datamanager.ops.publish import Report, publish
+from git_datamanager.ops.publishing.publish import Report, publish
+from git_datamanager.ops.sweeping.cleanup import cleanup
+from git_datamanager.ops.sweeping.gc import gc
 from tests.faults.cases import ALL, ASIDE, GOOD, OBJECT, Case, Stage, Stories
 from tests.faults.memory import BOT, DAY, Door, in_memory
 from tests.faults.sweep import Prepared

@@ -20,7 +20,8 @@ from git_datamanager.model.layout import (
 from git_datamanager.model.manifest import State
 from git_datamanager.model.members import check_members
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops import treeform, treepacks
+from git_datamanager.ops.trees import form as treeform
+from git_datamanager.ops.trees import packs as treepacks
 from tests.conftest import seal
 from tests.faults.scene import PRODUCTION, QUICK_GIT, STAGING, Scene, content
 from tests.faults.sound import pending, tip

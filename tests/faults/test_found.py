@@ -7,8 +7,8 @@ import pytest
 from git_datamanager import lease
 from git_datamanager.errors import DataError, Forbidden, OutcomeUnknown, Unreachable
 from git_datamanager.model.layout import GC_LEASE
-from git_datamanager.ops.cleanup import cleanup
-from git_datamanager.ops.gc import gc
+from git_datamanager.ops.sweeping.cleanup import cleanup
+from git_datamanager.ops.sweeping.gc import gc
 from tests.faults.cases import ALL, ASIDE, GOOD, OBJECT, TRASHED, Case, Stage, Stories
 from tests.faults.memory import Door, World, in_memory
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from git_datamanager.errors import DataError, raise_failures
 from git_datamanager.model.layout import object_key, staging_trash_key
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.cleanup import cleanup
-from git_datamanager.ops.deleting import Asked, Trouble, break_lease
-from git_datamanager.ops.gc import gc
-from git_datamanager.ops.publish import publish
+from git_datamanager.ops.publishing.publish import publish
 from git_datamanager.ops.pull import pull
+from git_datamanager.ops.sweeping.cleanup import cleanup
+from git_datamanager.ops.sweeping.deleting import Asked, Trouble, break_lease
+from git_datamanager.ops.sweeping.gc import gc
 from git_datamanager.ops.upload import pending_entries, upload
 from git_datamanager.storage.s3request import MIB, SIZES, Sizes
 from tests.faults.scene import DAY, PRODUCTION, STAGING, Scene, content

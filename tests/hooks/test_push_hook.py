@@ -8,7 +8,7 @@ import pytest
 
 from git_datamanager import hook
 from git_datamanager.manager import DataManager
-from git_datamanager.ops.check_push import PushedRef, check_push, parse_refs
+from git_datamanager.ops.hooks.push import PushedRef, check_push, parse_refs
 from tests.world import Clone, World
 
 
@@ -209,7 +209,7 @@ def test_long_histories_are_read_in_pieces(
 ) -> None:
     for n in range(7):
         add(clone, "a.csv", str(n))
-    monkeypatch.setattr("git_datamanager.ops.check_push._CHUNK", 2)
+    monkeypatch.setattr("git_datamanager.ops.hooks.push._CHUNK", 2)
     manager = DataManager.open(clone.path)
     pushed = check_push(manager, "origin", [PushedRef(clone.git("rev-parse", "HEAD").out.strip(), "0" * 40)])
     assert pushed.findings == []

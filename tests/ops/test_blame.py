@@ -8,7 +8,7 @@ import pytest
 
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
-from git_datamanager.ops.blame import read_key
+from git_datamanager.ops.inside.blame import read_key
 from tests.world import Clone, World
 
 

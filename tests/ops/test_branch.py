@@ -6,8 +6,8 @@ import pytest
 from filelock import FileLock, Timeout
 
 from git_datamanager.manager import DataManager
-from git_datamanager.ops.branch import LocalBranch
-from git_datamanager.ops.publish import publish
+from git_datamanager.ops.publishing.branch import LocalBranch
+from git_datamanager.ops.publishing.publish import publish
 from git_datamanager.workspace.manifests import Manifests
 from tests.world import Clone, World
 

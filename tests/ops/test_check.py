@@ -6,7 +6,7 @@ import pytest
 
 from git_datamanager.errors import Forbidden
 from git_datamanager.manager import DataManager
-from git_datamanager.ops.verify import verify
+from git_datamanager.ops.rights.verify import verify
 from git_datamanager.storage.memory import MemoryStore
 from tests.world import Clone, World
 

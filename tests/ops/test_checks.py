@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from git_datamanager.manager import DataManager
-from git_datamanager.ops.check_asking import Outcome
-from git_datamanager.ops.checks import run_checks
-from git_datamanager.ops.rulebook import of_dataset, rules_of
+from git_datamanager.ops.inside.check_asking import Outcome
+from git_datamanager.ops.inside.checks import run_checks
+from git_datamanager.ops.inside.rulebook import of_dataset, rules_of
 from tests.world import Clone, World
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")

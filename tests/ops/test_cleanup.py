@@ -11,8 +11,8 @@ import pytest
 from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import staging_trash_key
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops import cleanup
-from git_datamanager.ops.deleting import Asked
+from git_datamanager.ops.sweeping import cleanup
+from git_datamanager.ops.sweeping.deleting import Asked
 from tests.world import Done
 from tests.yard import DAY, Yard, deleted, emptied, named_after, published, yard
 

@@ -12,8 +12,8 @@ from git_datamanager.events import silent
 from git_datamanager.model.layout import GC_LEASE, object_key, staging_trash_key, trash_key
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops import deleting
-from git_datamanager.ops.deleting import Item, Removal, Run, deleting_run
+from git_datamanager.ops.sweeping import deleting
+from git_datamanager.ops.sweeping.deleting import Item, Removal, Run, deleting_run
 from git_datamanager.storage.base import Stat
 from git_datamanager.storage.memory import MemoryStore
 from git_datamanager.storage.wrappers import Wrapper

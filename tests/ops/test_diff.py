@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from git_datamanager.ops.diff import MOST_MEMBERS
+from git_datamanager.ops.inside.diff import MOST_MEMBERS
 from tests.world import Clone, World
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from git_datamanager.ops import diff_history
+from git_datamanager.ops.inside import diff_history
 from git_datamanager.workspace import drivers
 from git_datamanager.workspace.git import open_git
 from tests.world import Clone, World

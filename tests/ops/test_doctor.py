@@ -16,9 +16,11 @@ import pytest
 from git_datamanager import lease
 from git_datamanager.errors import Forbidden
 from git_datamanager.model.records import LeaseRecord
-from git_datamanager.ops import doctor_clone, doctor_probe, doctor_stores
-from git_datamanager.ops.doctor import Diagnosis, doctor
-from git_datamanager.ops.doctor_check import Check, Result
+from git_datamanager.ops.doctor import clone as doctor_clone
+from git_datamanager.ops.doctor import probe as doctor_probe
+from git_datamanager.ops.doctor import stores as doctor_stores
+from git_datamanager.ops.doctor.check import Check, Result
+from git_datamanager.ops.doctor.examine import Diagnosis, doctor
 from git_datamanager.storage import s3care
 from git_datamanager.storage.base import ABSENT
 from git_datamanager.storage.local import LocalStore

@@ -6,7 +6,7 @@ import pytest
 
 from git_datamanager.manager import DataManager
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops import gc
+from git_datamanager.ops.sweeping import gc
 from tests.world import Clone
 from tests.yard import DAY, Yard, deleted, emptied, named_after, published, yard
 

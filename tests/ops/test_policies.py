@@ -18,9 +18,11 @@ from moto.server import ThreadedMotoServer
 from git_datamanager.errors import SettingsError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.roles import ROLES
-from git_datamanager.ops import policies, policies_iam, policies_r2
-from git_datamanager.ops.policies import Place, Project, project
-from git_datamanager.ops.verify import NEEDS, verify
+from git_datamanager.ops.rights import iam as policies_iam
+from git_datamanager.ops.rights import policies
+from git_datamanager.ops.rights import r2 as policies_r2
+from git_datamanager.ops.rights.policies import Place, Project, project
+from git_datamanager.ops.rights.verify import NEEDS, verify
 from tests.iamproxy import IamProxy, allows, may_list
 from tests.storage.fakes3 import FakeS3
 from tests.world import Clone, World, new_world

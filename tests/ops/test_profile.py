@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from git_datamanager.cli.profile import _row
 from git_datamanager.manager import DataManager
-from git_datamanager.ops.profiles import plain, profile_of, read
+from git_datamanager.ops.inside.profiles import plain, profile_of, read
 from git_datamanager.pages.profile_page import profile_page
-from git_datamanager.tables.profiled import ColumnProfile, Frequent, SourceProfile, TableProfile
+from git_datamanager.tables.profiling.profiled import ColumnProfile, Frequent, SourceProfile, TableProfile
 from tests.world import Clone, World
 
 HOSTILE = "<script>alert(1)</script>"

@@ -17,8 +17,8 @@ from git_datamanager.model import evolve
 from git_datamanager.model.layout import LEASE
 from git_datamanager.model.ulid import new_ulid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops.branch import RemoteBranch
-from git_datamanager.ops.publish import Report, publish
+from git_datamanager.ops.publishing.branch import RemoteBranch
+from git_datamanager.ops.publishing.publish import Report, publish
 from git_datamanager.storage.base import ANYTHING, Stat
 from git_datamanager.storage.wrappers import Wrapper
 from tests.world import Clone, World

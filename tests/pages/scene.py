@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from git_datamanager.model.manifest import Kind
-from git_datamanager.ops.differences import DatasetDiff, FolderDiff, MemberChange, Point
+from git_datamanager.ops.inside.differences import DatasetDiff, FolderDiff, MemberChange, Point
 from git_datamanager.tables.result import Row, RowChange, SourceDiff, TableDiff
 from git_datamanager.tables.schema import Change, Column, ColumnChange, ThingChange
 

@@ -10,8 +10,8 @@ import pytest
 from git_datamanager.model.manifest import Dataset, Kind, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import new_ulid
-from git_datamanager.ops.catalog import Catalog, Listed, Release
-from git_datamanager.ops.rowcounts import Rows
+from git_datamanager.ops.inside.catalog import Catalog, Listed, Release
+from git_datamanager.ops.inside.rowcounts import Rows
 from git_datamanager.pages.catalog_page import catalog_page
 from git_datamanager.pages.diff_page import Remark, diff_page
 from git_datamanager.pages.document import document

@@ -10,7 +10,7 @@ import pytest
 from git_datamanager.model.manifest import Kind, State, Version
 from git_datamanager.model.oid import Oid
 from git_datamanager.model.ulid import new_ulid
-from git_datamanager.ops.differences import DatasetDiff, Point
+from git_datamanager.ops.inside.differences import DatasetDiff, Point
 from git_datamanager.pages import words
 from git_datamanager.pages.budget import Limits
 from git_datamanager.pages.diff_page import Remark, diff_page

@@ -28,7 +28,7 @@ def test_a_table_that_is_too_wide_is_compared_with_more_memory(tmp_path: Path) -
 
 def test_the_setting_counts(ana: Clone) -> None:
     from git_datamanager.manager import DataManager
-    from git_datamanager.ops.reading import memory_for
+    from git_datamanager.ops.inside.reading import memory_for
 
     def asked() -> int:
         return memory_for(DataManager.open(ana.path))

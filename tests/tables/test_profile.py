@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_datamanager.tables.profile import profile
-from git_datamanager.tables.profiled import ColumnProfile, TableProfile
+from git_datamanager.tables.profiling.profile import profile
+from git_datamanager.tables.profiling.profiled import ColumnProfile, TableProfile
 from git_datamanager.tables.values import SHOWN
 from tests.tables.making import database, parquet
 from tests.tables.oracle import exact

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from git_datamanager.errors import Corrupt, DataError
+from git_datamanager.tables.asking.export import WRITERS
+from git_datamanager.tables.asking.load import Source, Want, loaded, tables_of
+from git_datamanager.tables.asking.query import Answer, answered, read_question
 from git_datamanager.tables.engine import NotInstalled
-from git_datamanager.tables.export import WRITERS
-from git_datamanager.tables.load import Source, Want, loaded, tables_of
-from git_datamanager.tables.profile import profile
-from git_datamanager.tables.query import Answer, answered, read_question
+from git_datamanager.tables.profiling.profile import profile
 from git_datamanager.tables.similar import common_bytes
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")

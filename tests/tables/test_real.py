@@ -10,7 +10,7 @@ import pytest
 
 from git_datamanager.tables.compare import Wish
 from git_datamanager.tables.logical import table_hashes
-from git_datamanager.tables.profile import profile
+from git_datamanager.tables.profiling.profile import profile
 from git_datamanager.tables.schema import Change
 from git_datamanager.tables.source import compare
 from tests.test_story import revisions  # noqa: F401 - a fixture

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_datamanager.errors import Conflict, DataError
-from git_datamanager.tables import merge_duck, merge_sqlite
-from git_datamanager.tables.merged import RowMerge
-from git_datamanager.tables.rowmerge import Take
+from git_datamanager.tables.merging import duck as merge_duck
+from git_datamanager.tables.merging import sqlite as merge_sqlite
+from git_datamanager.tables.merging.merged import RowMerge
+from git_datamanager.tables.merging.rowmerge import Take
 
 Rows = Mapping[int, tuple[object, object]]
 CREATE = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)"

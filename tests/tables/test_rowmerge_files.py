@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from git_datamanager.errors import Corrupt, DataError
-from git_datamanager.tables import merge_duck
-from git_datamanager.tables.merged import RowMerge
-from git_datamanager.tables.rowmerge import Take
+from git_datamanager.tables.merging import duck as merge_duck
+from git_datamanager.tables.merging.merged import RowMerge
+from git_datamanager.tables.merging.rowmerge import Take
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
 

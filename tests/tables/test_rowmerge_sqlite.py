@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from git_datamanager.errors import Conflict, Corrupt, DataError
-from git_datamanager.tables import merge_sqlite
-from git_datamanager.tables.merged import RowMerge
-from git_datamanager.tables.rowmerge import Take
+from git_datamanager.tables.merging import sqlite as merge_sqlite
+from git_datamanager.tables.merging.merged import RowMerge
+from git_datamanager.tables.merging.rowmerge import Take
 from tests.tables.making import Statements, database
 
 BASE = ("CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)", "INSERT INTO t VALUES (1, 'a', 'b'), (2, 'a', 'b')")

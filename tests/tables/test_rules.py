@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from git_datamanager.tables.load import Source, Want, loaded
-from git_datamanager.tables.query import answered, read_question
+from git_datamanager.tables.asking.load import Source, Want, loaded
+from git_datamanager.tables.asking.query import answered, read_question
 from git_datamanager.tables.rules import NoRule, failing, read_rule
 
 duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
