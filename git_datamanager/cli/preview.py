@@ -12,8 +12,8 @@ from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import DataError, Denied
 from git_datamanager.model.proposal import Change, Finding, Level
 from git_datamanager.ops.ci import preview as previewing
-from git_datamanager.ops.ci.host import host_from_environment
 from git_datamanager.ops.ci.preview import Preview
+from git_datamanager.ops.host import host_from_environment
 from git_datamanager.ops.inside.check_asking import CheckResult, Outcome
 from git_datamanager.pages.measure import size_change
 

@@ -262,3 +262,15 @@ def is_merged(git: Git, commits: Sequence[str], tip: str) -> set[str]:
     except GitFailed:  # of one that is gone from the remote only the newest commits may be left here
         return {c for c in here if git.answer("merge-base", "--is-ancestor", c, tip) is not None}
     return {c for c, commit in here.items() if commit not in beyond}
+
+
+def tags(git: Git, remote: str | None, say: Callable[[str], None]) -> Iterator[Manifest]:
+    """The manifests of all tags that can be read, one after the other."""
+    if remote is None:
+        yield from readable(
+            git, {r: o for r, o in local(git, None).items() if r.startswith("refs/tags/")}, say
+        )
+        return
+    found = (r for r in advertised(git, remote).refs if r.startswith("refs/tags/"))
+    with fetched(git, remote, found) as refs:
+        yield from readable(git, refs, say)

@@ -3,7 +3,9 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -44,9 +46,14 @@ def modules() -> list[Path]:
     return sorted(p for p in PACKAGE.rglob("*.py"))
 
 
-def imports(source: str) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+def imports(found: Iterable[ast.AST]) -> Iterator[str]:
     """Every module named by an import statement, wherever it stands."""
-    for node in ast.walk(ast.parse(source)):
+    for node in found:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -58,10 +65,10 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def violations(part: str, source: str) -> list[str]:
+def violations(part: str, module: Iterable[ast.AST]) -> list[str]:
     """What a module of this part imports and must not."""
     found = []
-    for name in imports(source):
+    for name in imports(module):
         words = name.split(".")
         if words[0] == "git_datamanager" and len(words) > 1 and words[1] in RANK and words[1] != part:
             if RANK[words[1]] >= RANK[part]:
@@ -77,7 +84,7 @@ def test_imports_point_down(path: Path) -> None:
     if part == "__init__":
         return
     assert part in RANK, f"{part} has no layer"
-    assert violations(part, path.read_text()) == []
+    assert violations(part, nodes(path)) == []
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,7 @@ def test_imports_point_down(path: Path) -> None:
     ],
 )
 def test_a_planted_violation_is_found(part: str, line: str) -> None:
-    assert violations(part, line)
+    assert violations(part, ast.walk(ast.parse(line)))
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
@@ -111,7 +118,7 @@ def test_only_the_command_line_prints() -> None:
     for path in modules():
         if part_of(path) in ("cli", "hook", "__main__"):
             continue
-        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        calls = [n for n in nodes(path) if isinstance(n, ast.Call)]
         names = {n.func.id for n in calls if isinstance(n.func, ast.Name)}
         assert not names & {"print", "input", "exit", "eval", "exec"}, path
 
@@ -119,23 +126,49 @@ def test_only_the_command_line_prints() -> None:
 def test_nothing_dangerous_is_used() -> None:
     """S15: no pickle, no shell, no eval."""
     for path in modules():
-        tree = ast.parse(path.read_text())
-        assert not {"pickle", "marshal", "shelve", "yaml"} & set(imports(path.read_text())), path
-        for node in ast.walk(tree):
+        assert not {"pickle", "marshal", "shelve", "yaml"} & set(imports(nodes(path))), path
+        for node in nodes(path):
             if isinstance(node, ast.keyword) and node.arg == "shell":
                 raise AssertionError(f"{path}: shell=")
 
 
-def test_every_module_imports_alone() -> None:
-    names = [
-        ".".join(p.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for p in modules()
-    ]
-    script = (
-        "import importlib, sys\n"
-        "for name in sys.argv[1:]:\n"
-        "    for known in [m for m in sys.modules if m.startswith('git_datamanager')]:\n"
-        "        del sys.modules[known]\n"
-        "    importlib.import_module(name)\n"
-    )
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+def graph() -> dict[str, set[str]]:
+    """Module → modules of this package that it imports, wherever that stands."""
+    names = {name_of(path): path for path in modules()}
+    names.pop("git_datamanager")  # its face: it hands the Python API on, once somebody asks
+    return {name: set(imports(nodes(path))) & names.keys() - {name} for name, path in names.items()}
+
+
+def room(module: str) -> str:
+    """The module of `ops`, or the package in it that it stands in; the part, of other modules."""
+    words = module.split(".")
+    return ".".join(words[:3] if words[1:2] == ["ops"] else words[:2])
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """So each can be imported alone, and be read after those that it rests on."""
+    TopologicalSorter(graph()).prepare()
+
+
+def test_no_packages_of_ops_import_each_other_in_a_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for module, others in graph().items():
+        rooms.setdefault(room(module), set()).update({room(other) for other in others} - {room(module)})
+    TopologicalSorter(rooms).prepare()
+
+
+def test_a_planted_circle_is_found() -> None:
+    planted = {**graph(), "git_datamanager.errors": {"git_datamanager.cli.app"}}
+    with pytest.raises(CycleError):
+        TopologicalSorter(planted).prepare()
+
+
+def test_every_module_can_be_imported() -> None:
+    script = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
+    names = [name_of(path) for path in modules()]
     done = subprocess.run([sys.executable, "-c", script, *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from git_datamanager.errors import DataError, Forbidden, NoCredentials, SettingsError, Unreachable
-from git_datamanager.ops.ci.host import Host, host_from_environment
+from git_datamanager.ops.host import Host, host_from_environment
 from tests.ci.fakehost import TOKEN, FakeHost, environment, fake_host
 
 MARKER = "<!-- git-data:preview -->"

@@ -14,7 +14,7 @@ from git_datamanager.model.manifest import Dataset, Version
 from git_datamanager.model.members import check_members
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.folders import local as folder_local
+from git_datamanager.ops.trees import local as folder_local
 from git_datamanager.workspace.folderstate import Recorded
 
 

@@ -7,7 +7,7 @@ from git_datamanager.errors import DirtyFile, Forbidden, ObjectMissing
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, Version
 from git_datamanager.ops import local
-from git_datamanager.ops.folders import local as folder_local
+from git_datamanager.ops.trees import local as folder_local
 from git_datamanager.workspace import folderput
 
 _NOTHING = Listing([], array("q"), b"", b"")

@@ -14,7 +14,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Manifest, Version
 from git_datamanager.model.names import pasteable
 from git_datamanager.ops.fetch import roles
-from git_datamanager.ops.folders import local as folder_local
+from git_datamanager.ops.trees import local as folder_local
 from git_datamanager.ops.trees import store as treestore
 from git_datamanager.workspace import folderput
 from git_datamanager.workspace.folderbuild import Provide

@@ -47,7 +47,7 @@ def files_of(manager: DataManager, version: Version | None, found: folders.Seen,
 
 
 def _changes(manager: DataManager, version: Version, found: folders.Seen) -> Changes | None:
-    from git_datamanager.ops.folders import local as folder_local
+    from git_datamanager.ops.trees import local as folder_local
 
     if found.listing is None:
         return None

@@ -11,11 +11,11 @@ from git_datamanager.content.tree import EMPTY, Listing, Member
 from git_datamanager.errors import Corrupt, DataError
 from git_datamanager.events import mover
 from git_datamanager.manager import DataManager
-from git_datamanager.ops.folders.local import here, kept_listing, kept_members, part_of
-from git_datamanager.ops.folders.local import provider as beside_or
 from git_datamanager.ops.inside.diff_standing import Standing
 from git_datamanager.ops.inside.differences import FolderDiff, MemberChange
 from git_datamanager.ops.inside.reading import memory_for
+from git_datamanager.ops.trees.local import here, kept_listing, kept_members, part_of
+from git_datamanager.ops.trees.local import provider as beside_or
 from git_datamanager.tables import kinds
 from git_datamanager.tables.compare import Wish
 from git_datamanager.tables.result import SourceDiff

@@ -57,7 +57,7 @@ def is_absent(manager: DataManager, standing: Standing) -> bool:
     if standing.version is None or standing.problem is not None:
         return False
     if standing.dataset.kind is Kind.TREE:
-        from git_datamanager.ops.folders.local import kept_listing
+        from git_datamanager.ops.trees.local import kept_listing
 
         return kept_listing(manager, standing.version.oid) is None
     return not is_here(manager, standing.dataset, standing.version)

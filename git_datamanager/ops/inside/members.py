@@ -14,10 +14,10 @@ from git_datamanager.events import mover
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, Version
 from git_datamanager.model.names import pasteable
-from git_datamanager.ops.folders.local import here, kept_listing, kept_members
-from git_datamanager.ops.folders.local import provider as beside_or
 from git_datamanager.ops.inside.reading import MayFetch, not_here, steady
 from git_datamanager.ops.select import known_name, name_of, split_version
+from git_datamanager.ops.trees.local import here, kept_listing, kept_members
+from git_datamanager.ops.trees.local import provider as beside_or
 from git_datamanager.tables.words import FOLDER
 from git_datamanager.workspace.folderbuild import Provide
 

@@ -15,7 +15,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model import evolve
 from git_datamanager.model.compaction import Kept
 from git_datamanager.model.manifest import FILE_NAME, Manifest, Version
-from git_datamanager.ops.ci.host import host_from_environment
+from git_datamanager.ops.host import host_from_environment
 from git_datamanager.ops.publishing.branch import BOT_BRANCH, Branch, Push, commit_manifest, readable
 from git_datamanager.workspace.journal import utc_now
 

@@ -36,8 +36,8 @@ from git_datamanager.objects import ObjectStore, Verified
 from git_datamanager.ops.bases import Bases
 from git_datamanager.ops.parallel import planned
 from git_datamanager.ops.publishing import beside
+from git_datamanager.ops.publishing import folders as treepublish
 from git_datamanager.ops.publishing.crossing import Crossing
-from git_datamanager.ops.trees import publish as treepublish
 from git_datamanager.storage.base import ABSENT, ANYTHING, Advance, Presentation
 from git_datamanager.workspace.journal import utc_now
 

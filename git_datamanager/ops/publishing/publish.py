@@ -32,8 +32,8 @@ from git_datamanager.ops.publishing.branch import Branch, find_branch
 from git_datamanager.ops.publishing.compacting import Compaction, compact, is_whole
 from git_datamanager.ops.publishing.finalize import Finalized, Outcome
 from git_datamanager.ops.publishing.promote import Live, Promotion
-from git_datamanager.ops.sweeping.roots import tags
 from git_datamanager.ops.upload import Entry, pending_entries
+from git_datamanager.workspace import reflists
 from git_datamanager.workspace.history import introductions
 from git_datamanager.workspace.journal import utc_now
 
@@ -184,9 +184,10 @@ def _lost(manager: DataManager, place: Branch, manifest: Manifest) -> dict[Oid, 
         trashed = {object_of(s.key, TRASH) for s in production.adapter.list_objects(TRASH)}
         if not trashed:
             return {}
+        tagged = reflists.tags(manager.git, place.remote, partial(warn, manager.progress))
         needed = {
             v.oid: (d, v)
-            for one in chain(tags(manager, place.remote), [manifest])
+            for one in chain(tagged, [manifest])
             for d, v in one.entries()
             if v.oid in trashed and v.state in _HELD
         }

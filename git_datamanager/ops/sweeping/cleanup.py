@@ -31,8 +31,8 @@ from git_datamanager.model.oid import Oid
 from git_datamanager.ops.publishing.branch import find_branch
 from git_datamanager.ops.sweeping import deleting
 from git_datamanager.ops.sweeping.deleting import DAY, Asked, Item, Removal, Run, Trouble
+from git_datamanager.ops.sweeping.reach import Spread
 from git_datamanager.ops.sweeping.roots import Roots, collect, demand_all
-from git_datamanager.ops.trees.reach import Spread
 
 SETTLED = 7 * DAY
 """For how long staging keeps what was published or deleted."""

@@ -36,8 +36,8 @@ from git_datamanager.ops.publishing.register import address, identity
 from git_datamanager.ops.sweeping import deleting, rests
 from git_datamanager.ops.sweeping import records as gcrecords
 from git_datamanager.ops.sweeping.deleting import DAY, Asked, Item, Removal, Run, Trouble
+from git_datamanager.ops.sweeping.reach import Reach
 from git_datamanager.ops.sweeping.roots import Roots, collect, demand_all
-from git_datamanager.ops.trees.reach import Reach
 from git_datamanager.storage.base import ABSENT
 from git_datamanager.workspace.journal import utc_now
 

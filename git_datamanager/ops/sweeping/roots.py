@@ -6,17 +6,17 @@ Read from Git, never from a bucket. Whatever cannot be told raises, and nothing 
 import os
 import shlex
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 from git_datamanager.errors import DataError, NotFound
-from git_datamanager.events import note, warn
+from git_datamanager.events import note
 from git_datamanager.manager import DataManager
 from git_datamanager.model import compaction
 from git_datamanager.model.manifest import Dataset, Kind, Manifest, State, Version
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.ci.host import host_from_environment
+from git_datamanager.ops.host import host_from_environment
 from git_datamanager.ops.publishing.branch import Branch
 from git_datamanager.ops.publishing.register import address, identity, plain, registered
 from git_datamanager.storage.base import StorageAdapter
@@ -213,15 +213,3 @@ def demand_all(
             f"what they need ({', '.join(missing[:_SHOWN])}): nothing was done",
             hints=[f"{words}   # reads their refs too, if you trust these addresses"],
         )
-
-
-def tags(manager: DataManager, remote: str | None) -> Iterator[Manifest]:
-    """The manifests of all tags that can be read, one after the other."""
-    say = partial(warn, manager.progress)
-    if remote is None:
-        refs = {r: o for r, o in reflists.local(manager.git, None).items() if r.startswith("refs/tags/")}
-        yield from reflists.readable(manager.git, refs, say)
-        return
-    found = (r for r in reflists.advertised(manager.git, remote).refs if r.startswith("refs/tags/"))
-    with reflists.fetched(manager.git, remote, found) as refs:
-        yield from reflists.readable(manager.git, refs, say)

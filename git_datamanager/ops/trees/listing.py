@@ -37,7 +37,7 @@ from git_datamanager.model.members import check_members
 from git_datamanager.model.names import pasteable
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops.folders.local import kept_listing
+from git_datamanager.ops.trees.local import kept_listing
 
 HEADER = 96
 """Bytes in which a delta, and a zstd frame in fewer, says how much it holds."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from git_datamanager.errors import Conflict, DataError, Forbidden, NotFound, SettingsError, Unreachable
-from git_datamanager.ops.ci.host_api import PAGE, Api
+from git_datamanager.ops.host_api import PAGE, Api
 
 _READINGS = 5
 

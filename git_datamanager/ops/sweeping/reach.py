@@ -13,9 +13,9 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.layout import TREES, tree_of
 from git_datamanager.model.oid import Oid
 from git_datamanager.objects import ObjectStore
-from git_datamanager.ops.folders import local as folder_local
 from git_datamanager.ops.sweeping.roots import Roots
 from git_datamanager.ops.trees import listing as treelisting
+from git_datamanager.ops.trees import local as folder_local
 from git_datamanager.ops.trees import packs as treepacks
 
 
