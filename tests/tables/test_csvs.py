@@ -38,6 +38,16 @@ def test_any_text_is_read_as_pythons_csv_reads_it(
         assert applied(table, padded[0]) == counted(padded[1])
 
 
+@given(data=st.lists(st.sampled_from(["1\n", "\n", "\r\n", '""\n', '"x"\n', " \n", '"\n\n"\n', "\n\n"])))
+def test_in_one_column_a_blank_line_is_no_row_and_an_empty_text_is_one(
+    tmp_path_factory: pytest.TempPathFactory, data: list[str]
+) -> None:
+    before, after = "a\n1\n", "a\n" + "".join(data)
+    rows = [tuple(row) for row in csv.reader(io.StringIO(after, newline="")) if row][1:]
+    found = texts(tmp_path_factory.mktemp("one"), before, after)
+    assert before == after or applied(only(found), [("1",)]) == counted(rows)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
