@@ -9,7 +9,7 @@ from typing import NamedTuple
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Manifest, State
 from git_datamanager.model.oid import Oid
-from git_datamanager.ops.inside import diff_history
+from git_datamanager.ops.inside import diff_history, profiles, rowcounts
 from git_datamanager.workspace.partials import is_at_work
 
 _DAY = 86400
@@ -107,7 +107,7 @@ def _all(manager: DataManager, manifest: Manifest) -> Iterator[Entry]:
     for path in _files(manager.state_folder / "partial"):
         if not is_at_work(path):
             yield _file(Kind.PARTIAL, path, is_held=True)
-    for path in (diff_history.memo(manager), manager.state_folder / "profiles.db"):
+    for path in (diff_history.memo(manager), profiles.memo(manager), rowcounts.memo(manager)):
         if path.is_file():
             name = path.relative_to(manager.state_folder).as_posix()
             yield _file(Kind.MEMO, path, is_held=True)._replace(id=name)

@@ -60,20 +60,24 @@ def test_a_dry_run_and_an_age(ana: Clone) -> None:
     assert len(ana.json("cache", "prune", "--all", "--older", "1")["entries"]) == 1
 
 
-def test_what_was_said_of_versions_is_counted_and_goes(ana: Clone) -> None:
-    """Git shows a diff, which is remembered; so is a profile. Nothing is lost with them."""
+def test_what_was_said_of_versions_is_counted_and_goes(world: World, ana: Clone) -> None:
+    """Git shows a diff, which is remembered; so are a profile, and rows that were counted. Nothing is lost
+    with them."""
     pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
     pushed(ana, "a.csv", b"x\n1\n")
     ana.git("show", "HEAD")
     ana.data("profile", "a.csv")
+    world.publish(ana)
+    ana.git("pull", "-q")
+    ana.data("catalog")
     memos = [e for e in ana.json("cache", "list")["entries"] if e["kind"] == "memo"]
-    assert {e["id"] for e in memos} == {"diffs/texts.db", "profiles.db"}
+    assert {e["id"] for e in memos} == {"diffs/texts.db", "profiles.db", "rows.db"}
     shown = ana.json("cache")
     size = sum(e["size"] for e in memos)
-    assert shown["kinds"]["memo"] == {"count": 2, "size": size}
+    assert shown["kinds"]["memo"] == {"count": 3, "size": size}
     assert shown["removable"] == size + 4
     assert "diffs/texts.db" in ana.data("cache", "list").out
-    assert "2 files" in ana.data("cache", "prune").out
+    assert "3 files" in ana.data("cache", "prune").out
     assert not list((ana.path / ".git" / "data").rglob("texts.db*"))
     assert "rows +1 −0 ~0" in ana.git("show", "HEAD").out
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from git_datamanager.manager import DataManager
+from git_datamanager.ops.inside.rowcounts import RowCounter, Rows
 from tests.pages.scene import PAYLOADS
 from tests.pages.test_markup import Reader
 from tests.world import Clone, World, make_database, movable_world, new_world
@@ -81,6 +82,18 @@ def test_rows_that_a_profile_saw_are_known_without_the_bytes(ana: Clone) -> None
     text = ana.data("catalog").out
     assert line(text, "v2")[3] == "400"
     assert line(text, "v1")[3] == "– (not in this clone)"
+
+
+def test_a_profile_of_what_is_no_table_saw_no_rows(ana: Clone) -> None:
+    ana.write("noise.bin", b"\0\1")
+    ana.data("add", "noise.bin")
+    ana.data("profile", "noise.bin")
+    manager = DataManager.open(ana.path)
+    dataset = manager.manifests.current().dataset("noise.bin")
+    assert dataset.latest is not None
+    (ana.path / "noise.bin").unlink()
+    manager.cache.drop(dataset.latest.oid)
+    assert RowCounter(manager).rows(dataset, dataset.latest) == Rows(None, "no tables")
 
 
 def test_why_nobody_knows_the_rows(ana: Clone) -> None:

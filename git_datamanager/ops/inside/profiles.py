@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from git_datamanager import __version__
@@ -94,10 +94,15 @@ def profile_of(
     return _remembered(manager, version.oid, dataset.name, look_into)
 
 
+def memo(manager: DataManager) -> Path:
+    """The file that remembers; it may be deleted at any time."""
+    return manager.state_folder / "profiles.db"
+
+
 def _remembered(
     manager: DataManager, oid: Oid, name: str, look_into: Callable[[], SourceProfile]
 ) -> SourceProfile:
-    cache = SqliteCache(manager.state_folder / "profiles.db", _SCHEMA)
+    cache = SqliteCache(memo(manager), _SCHEMA)
     # Of the name only the ending says what kind of file it is; another release may see more.
     key = f"{__version__}.{_FORM} {oid} {''.join(PurePosixPath(name).suffixes[-2:]).lower()}"
     for (document,) in cache.run("SELECT document FROM profile WHERE key = ?", key):

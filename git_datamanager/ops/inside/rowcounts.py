@@ -1,7 +1,7 @@
 """How many rows a version has, from wherever that is known: remembered, for its bytes never change."""
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from git_datamanager import __version__
@@ -10,6 +10,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Version
 from git_datamanager.ops.inside import reading
 from git_datamanager.ops.inside.profiles import profile_of
+from git_datamanager.tables import kinds
 from git_datamanager.workspace.sqlitecache import SqliteCache
 
 COUNTED = 256 << 20
@@ -25,12 +26,17 @@ class Rows(NamedTuple):
     """In two or three words, why nobody knows it."""
 
 
+def memo(manager: DataManager) -> Path:
+    """The file that remembers; it may be deleted at any time."""
+    return manager.state_folder / "rows.db"
+
+
 class RowCounter:
     """Counts rows of the versions of one clone."""
 
     def __init__(self, manager: DataManager) -> None:
         self._manager = manager
-        self._cache = SqliteCache(manager.state_folder / "rows.db", _SCHEMA)
+        self._cache = SqliteCache(memo(manager), _SCHEMA)
 
     def rows(self, dataset: Dataset, version: Version) -> Rows:
         """Nothing is fetched for it, and what cannot be read is no error: this is no check."""
@@ -57,6 +63,8 @@ class RowCounter:
             found = profile_of(self._manager, dataset, version)
         except DataError:
             return Rows(None, "not in this clone")
+        if found.kind == kinds.OTHER:
+            return Rows(None, "no tables")
         return _sum([table.rows for table in found.tables])
 
     def _counted(self, dataset: Dataset, version: Version) -> Rows:
@@ -68,7 +76,7 @@ class RowCounter:
                 found = compare(None, path, dataset.name, Wish(rows=0))
         except DataError:  # damaged, or in use
             return Rows(None, "cannot be read")
-        if found.kind == "other":
+        if found.kind == kinds.OTHER:
             return Rows(None, "not read as tables" if found.note else "no tables")
         return _sum([table.rows_after for table in found.tables])
 
