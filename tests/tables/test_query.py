@@ -459,11 +459,11 @@ def test_json_keeps_what_it_can_hold() -> None:
 def test_json_is_json_whatever_is_nested() -> None:
     deep = "repeat('[', 5000) || repeat(']', 5000)"
     sql = f"""SELECT ['nan'::DOUBLE, '-inf'] AS l, '[1e999, {{"n": NaN}}]'::JSON AS j, 1.1::FLOAT AS f,
-        CAST({deep} AS JSON) AS deep, [repeat('[', 500)] AS brackets"""
+        CAST({deep} AS JSON) AS deep, [repeat('[', 500)] AS brackets, repeat('9', 5000)::JSON AS digits"""
     (row,) = json.loads(written("json", sql), parse_constant=pytest.fail)["rows"]
     assert row == [
         [{"real": "nan"}, {"real": "-inf"}], [{"real": "inf"}, {"n": {"real": "nan"}}], 1.1,
-        "[" * 5000 + "]" * 5000, ["[" * 500],
+        "[" * 5000 + "]" * 5000, ["[" * 500], {"integer": "9" * 5000},
     ]  # fmt: skip
     line = written("jsonl", sql).decode()
     assert json.loads(line, parse_constant=pytest.fail)["f"] == 1.1

@@ -42,6 +42,7 @@ _PLAIN = frozenset(
 _BATCH = 2048
 _DEEPEST = 200
 """Lists in lists that Python reads and writes as JSON, wherever it stands itself."""
+_DIGITS = 4000
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{}\]]')
 _CANDIDATES = re.compile(r"Candidate (?:bindings|tables|functions): *([^\n]+)|Did you mean ([^\n]+)")
 
@@ -228,11 +229,18 @@ def _parsed(text: str) -> Any:
     """What JSON has no word for is written as in cells; what Python cannot nest so deeply stays text."""
     if max(text.count("["), text.count("{")) > _DEEPEST and _depth(text) > _DEEPEST:
         return text
-    return json.loads(text, parse_constant=lambda word: as_json(float(word)), parse_float=_real)
+    return json.loads(
+        text, parse_constant=lambda word: as_json(float(word)), parse_float=_real, parse_int=_whole
+    )
 
 
 def _real(digits: str) -> object:
     return as_json(float(digits))
+
+
+def _whole(digits: str) -> object:
+    """Python reads so many digits and no more."""
+    return int(digits) if len(digits) <= _DIGITS else {"integer": digits}
 
 
 def _depth(text: str) -> int:
