@@ -102,7 +102,7 @@ def has_spaced_quotes(path: Path, reading: Csv) -> bool:
     """A blank stands between a quote and the delimiter or line end that its cell begins or ends with: to
     DuckDB it is nothing, to everybody else a part of the cell. Of a file that is not as the standard has it
     True may be wrong. Raises OSError, EOFError, zlib.error."""
-    begins = re.compile(rb"[\n\r" + re.escape(reading.delimiter.encode()) + rb'] +"|" ')
+    begins = re.compile(rb"[\n\r" + re.escape(reading.delimiter.encode()) + rb'] +(?=")|" ')
     rest, quotes = b"\n", 0
     with _bytes_of(path, reading.compression) as file:
         while len(rest) <= LINE and (block := file.read(_BLOCK)):
@@ -124,7 +124,7 @@ def _is_spaced(data: bytes, begins: re.Pattern[bytes], quotes: int) -> bool:
     start = 0
     for match in begins.finditer(data):
         is_first = match[0] != b'" '
-        last = match.end() - 1 if is_first else match.start() + 1
+        last = match.end() if is_first else match.start() + 1
         quotes, start = quotes + data.count(b'"', start, last), last
         if quotes % 2 == 0:
             return True

@@ -91,6 +91,7 @@ def test_what_files_can_be(tmp_path: Path, before: str, after: str, expected: tu
         ('1," a"', ("1", " a")),
         ('1,"b, ""a"" "', ("1", 'b, "a" ')),
         ('"","" ', ("", " ")),
+        ('"a, " ,b', ("a,  ", "b")),
     ],
     ids=str,
 )
