@@ -12,6 +12,8 @@ _CHANCE = re.compile(
     r"\b(random|randomblob|setseed|uuid|uuidv4|uuidv7|gen_random_uuid|nextval)\"?\s*\(", re.I
 )
 """Functions of either engine whose answer does not come from the row."""
+_ASIDE = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+"""A name in quotes, which counts; texts and comments, which do not."""
 
 
 def problem(engine: Engine, scope: str, condition: str) -> str | None:
@@ -22,7 +24,7 @@ def problem(engine: Engine, scope: str, condition: str) -> str | None:
     """
     if not condition.isascii() and condition != condition.encode("utf-8", "replace").decode():
         return "it is no text"
-    if chance := _CHANCE.search(condition):
+    if chance := _CHANCE.search(_ASIDE.sub(r"\1", condition)):
         return f"{chance[1]} is another thing each time it is asked"
     for text in (condition, f"({condition}\n)"):
         try:

@@ -45,6 +45,7 @@ HOSTILE = [
     "no_such_column = 1",
     "random() > 0",
     "Random () > id",
+    'id > "random"/* */()',
     "id = \ud800",
     "id = 1\0",
 ]
@@ -58,6 +59,13 @@ def test_rows_of_which_it_is_true_on_their_own_side(tmp_path: Path) -> None:
     assert cells(only(found))[0] == [("year", 2030, 2035)]
     moved = databases(tmp_path, OLD, NEW, Wish(rows=None, where="year = 2030"))
     assert counts(only(moved)) == (0, 2, 0)  # they no longer meet it
+
+
+@pytest.mark.parametrize("end", ["", " -- uuid()", " /* uuid() */"])
+def test_texts_and_comments_call_no_function(tmp_path: Path, end: str) -> None:
+    sides = ("id,v\n1,a\n", "id,v\n1,a uuid(3)\n2,it's uuid()\n")
+    found = texts(tmp_path, *sides, Wish(rows=None, where=f"v IN ('a uuid(3)', 'it''s random()'){end}"))
+    assert counts(only(found)) == (1, 0, 0)
 
 
 def test_cells_of_csv_are_the_numbers_that_they_look_like(tmp_path: Path) -> None:
