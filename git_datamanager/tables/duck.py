@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_datamanager.errors import Corrupt
-from git_datamanager.tables import csvs, jsonlines, kinds, separated
+from git_datamanager.tables import csvs, decimals, jsonlines, kinds, separated
 from git_datamanager.tables.deadline import interruptible
 from git_datamanager.tables.dialect import DuckDialect
 from git_datamanager.tables.engine import MEMORY, ROWS, NotInstalled, Side, Unreadable
@@ -155,11 +155,6 @@ def opened(
         yield DuckEngine(database, schemas, kind)
 
 
-def parquet_of(path: Path) -> str:
-    """The rows of a Parquet file as they stand in FROM: no part of its path is a column."""
-    return f"read_parquet({literal(str(path))}, hive_partitioning = false)"
-
-
 def _parquet(
     database: "DuckDBPyConnection",
     table: str,
@@ -171,17 +166,16 @@ def _parquet(
     import duckdb
 
     try:
-        rows = database.execute(f"DESCRIBE SELECT * FROM {parquet_of(path)}").fetchall()
-        columns = tuple(Column(row[0], row[1]) for row in rows)
-        if may_pack and len(columns) > WIDE_PARQUET:
-            _pack(database, table, parquet_of(path), columns)
+        rows = decimals.rows_of(database, path)
+        if may_pack and len(rows.columns) > WIDE_PARQUET:
+            _pack(database, table, rows.relation, rows.columns)
         else:
-            database.execute(f"CREATE VIEW {table} AS SELECT * FROM {parquet_of(path)}")
+            database.execute(f"CREATE VIEW {table} AS SELECT * FROM {rows.relation}")
     except duckdb.OutOfMemoryException as error:
         raise Corrupt("the file takes more memory than a comparison has") from error
     except duckdb.Error as error:
         raise Corrupt(f"the Parquet file cannot be read ({said(error)})") from error
-    return Table(ROWS, columns)
+    return Table(ROWS, rows.columns)
 
 
 def _pack(database: "DuckDBPyConnection", table: str, rows: str, columns: Sequence[Column]) -> None:

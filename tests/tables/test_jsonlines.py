@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from git_datamanager.tables.logical import table_hashes
 from tests.tables.making import ALL, BY_ID, cells, counts, only, texts
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
@@ -39,6 +40,50 @@ def test_what_lines_can_be(tmp_path: Path, before: str, after: str, expected: tu
     found = texts(tmp_path, before, after, BY_ID, "a.jsonl")
     assert found.kind == "jsonl", found.note
     assert counts(only(found)) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1.00000000000000000000001", "1.00000000000000000000002"),
+        ("-1.00000000000000000000001e5", "-1.00000000000000000000002e5"),
+        ("1.0", "1.00000000000000000000001"),
+        ("1e-400", "1e-401"),
+        ("1E-400", "0.0"),
+    ],
+)
+@pytest.mark.parametrize(
+    "line",
+    ['{"id":1,"v":%s}', '{"id":1,"v":[{"a":"\\"1","b":%s}]}', '{"id":1,"x":1e00000000000000000001,"v":%s}'],
+)
+@pytest.mark.parametrize("more", [{}, {f"k{n}": n for n in range(400)}], ids=["few", "packed"])
+def test_numbers_of_more_digits_than_a_double_are_compared_as_they_are_written(
+    tmp_path: Path, old: str, new: str, line: str, more: dict[str, int]
+) -> None:
+    rest = json.dumps(more)[1:-1]
+    before, after = (line % number + f"\n{{{rest}}}\n[{number}]\n" for number in (old, new))
+    again = before.replace(",", " , ")
+    (first, *others) = only(texts(tmp_path, before, after, BY_ID, "a.jsonl")).samples
+    assert len(others) == 2
+    assert first.before is not None
+    assert first.after is not None
+    ((was, now),) = ((b, a) for b, a in zip(first.before, first.after, strict=True) if b != a)
+    assert old in str(was)
+    assert new in str(now)
+    hashes = []
+    for name, text in (("x", before), ("y", after), ("z", again)):
+        (tmp_path / name).write_text(text)
+        hashes.append(table_hashes(tmp_path / name, "a.jsonl")[0].digest)
+    assert hashes[0] == hashes[2] != hashes[1]
+    assert texts(tmp_path, before, again, ALL, "a.jsonl").is_same_data
+
+
+def test_a_text_of_digits_stays_as_it_is(tmp_path: Path) -> None:
+    line = '{"id":1,"v":"1.00000000000000000000001, \\"1e-400","w":1.00000000000000000000001}\n'
+    (row,) = only(texts(tmp_path, "", line, BY_ID, "a.jsonl")).samples
+    assert row.after == (
+        "1", '"1.00000000000000000000001, \\"1e-400"', "1.00000000000000000000001"
+    )  # fmt: skip
 
 
 def test_packed_lines(tmp_path: Path) -> None:

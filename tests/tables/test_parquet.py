@@ -1,12 +1,16 @@
 """Parquet with what it may hold."""
 
 import io
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from git_datamanager.tables.asking.load import Source, Want, loaded
 from git_datamanager.tables.compare import Wish
+from git_datamanager.tables.logical import table_hashes
 from git_datamanager.tables.source import compare
 from tests.tables.making import ALL, BY_ID, cells, counts, only, parquet, parquets, texts
 
@@ -50,6 +54,61 @@ def test_types(tmp_path: Path, before: str, after: str, wish: Wish) -> None:
         compare(tmp_path / "new", None, "a.parquet"),
     ):
         assert len(only(one_sided).samples) == 2
+
+
+LONG = Decimal("1234567890123456789012345678901234567890.12")
+LONGER = Decimal("1234567890123456789012345678901234567890.13")
+WIDE = pa.decimal256(50, 2)
+
+
+@pytest.mark.parametrize(
+    ("of", "value"),
+    [
+        (WIDE, lambda number: number),
+        (pa.list_(WIDE), lambda number: [None, number]),
+        (pa.large_list(WIDE), lambda number: [number]),
+        (pa.struct([("a", pa.int64()), ("b", pa.list_(WIDE))]), lambda number: {"a": 1, "b": [number]}),
+        (pa.map_(pa.string(), WIDE), lambda number: [("a", number)]),
+    ],
+    ids=str,
+)
+def test_decimals_of_more_digits_than_duckdb_has(
+    tmp_path: Path, of: Any, value: Callable[[Decimal], object]
+) -> None:
+    def data(number: Decimal, ids: Sequence[int]) -> bytes:
+        values = pa.array([None if n == 2 else value(number) for n in ids], of)
+        return written(pa.table({"V": ids, "v": values, "id": ids}), row_group_size=2)
+
+    old, new, moved = data(LONG, [1, 2, 3]), data(LONGER, [1, 2, 3]), data(LONG, [3, 1, 2])
+    for wish, expected in ((BY_ID, (0, 0, 2)), (ALL, (2, 2, 0))):
+        assert counts(only(texts(tmp_path, old, new, wish, "a.parquet"))) == expected
+        assert texts(tmp_path, old, moved, wish, "a.parquet").is_same_data
+    hashes = []
+    for name, content in (("old", old), ("new", new), ("moved", moved)):
+        (tmp_path / name).write_bytes(content)
+        hashes.append(table_hashes(tmp_path / name, "a.parquet")[0].digest)
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
+def test_such_decimals_are_shown_whole_and_have_their_type(tmp_path: Path) -> None:
+    old, new = (written(pa.table({"id": [1], "v": pa.array([n], WIDE)})) for n in (LONG, LONGER))
+    table = only(texts(tmp_path, old, new, BY_ID, "a.parquet"))
+    assert cells(table) == [[("v", str(LONG), str(LONGER))]]
+    wider = written(pa.table({"id": [1], "v": pa.array([LONG], pa.decimal256(60, 2))}))
+    (change,) = only(texts(tmp_path, old, wider, BY_ID, "a.parquet")).columns
+    assert change.before is not None
+    assert change.after is not None
+    assert (change.before.type, change.after.type) == ("DECIMAL(50,2)", "DECIMAL(60,2)")
+
+
+def test_such_decimals_are_asked_as_texts_which_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(written(pa.table({"id": [1], "v": pa.array([LONG], WIDE)})))
+    source = Source(tmp_path / "a", "a.parquet", "a.parquet v1")
+    with loaded([Want(source, "rows", ("a",))]) as found:
+        assert found.database.execute("SELECT v FROM a").fetchall() == [(str(LONG),)]
+    assert found.notes == (
+        "a.parquet v1: v can hold numbers of more digits than DuckDB has: they are texts here",
+    )
 
 
 def test_no_rows(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_datamanager.errors import Corrupt, DataError
-from git_datamanager.tables import duck, kinds
+from git_datamanager.tables import decimals, duck, kinds
 from git_datamanager.tables.asking import heap, texts
 from git_datamanager.tables.asking.query import not_installed, schemas_of
 from git_datamanager.tables.dialect import affinity
@@ -140,7 +140,13 @@ def _load(database: "DuckDBPyConnection", want: Want, target: str, link: Path, f
         if kind == kinds.SQLITE:
             yield from _from_sqlite(database, want, target, folder)
         elif kind == kinds.PARQUET:
-            database.execute(f"CREATE VIEW {target} AS SELECT * FROM {duck.parquet_of(link)}")
+            rows = decimals.rows_of(database, link)
+            database.execute(f"CREATE VIEW {target} AS SELECT * FROM {rows.relation}")
+            if rows.texts:
+                yield (
+                    f"{want.source.label}: {', '.join(rows.texts[:5])} can hold numbers of more digits than "
+                    "DuckDB has: they are texts here"
+                )
         else:
             texts.load(database, kind, link, target, want.source.name)
     except duckdb.Error as error:
