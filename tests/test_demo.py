@@ -50,6 +50,7 @@ def test_it_plays_the_whole_story_whatever_the_users_settings_are(tmp_path: Path
         "$ git data init",
         "$ git data add energy.sqlite -m",
         "git data: uploaded energy.sqlite v1 to staging",
+        "~ 2: megawatt: 0.7 → 2.7",
         "ana/energy.sqlite is byte for byte v1",
         "$ git data publish",
         "ben $ git data pull",

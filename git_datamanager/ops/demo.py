@@ -225,7 +225,7 @@ def _first(stage: _Stage) -> Iterator[Scene]:
 
 
 def _branch(stage: _Stage) -> Iterator[Scene]:
-    yield Chapter("A branch, a review, a merge", "The data file follows the branch as tracked files do.")
+    yield Chapter("A branch, a review, a merge", "The data file follows the branch; a review sees its rows.")
     yield from stage.run("ana", "git", "switch", "-q", "-c", "update")
     yield stage.write("v2", 2)
     yield from stage.run("ana", "git", "data", "status")
@@ -234,6 +234,7 @@ def _branch(stage: _Stage) -> Iterator[Scene]:
     yield from stage.run("ana", "git", "push", "-q", "-u", "origin", "update")
     yield from stage.run("ana", "git", "switch", "-q", "main")
     yield stage.compare("ana", "v1")
+    yield from stage.run("ana", "git", "data", "diff", "main", "update", "--rows", "2")
     yield from stage.run("ana", "git", "merge", "-q", "--no-ff", "-m", "Merge branch 'update'", "update")
     yield stage.compare("ana", "v2")
     yield from stage.run("ana", "git", "push", "-q")
