@@ -141,6 +141,8 @@ def test_what_is_staged(three: Clone) -> None:
     for args in (["HEAD", "HEAD~1"], ["e.sqlite@v1"], ["v1", "--", "e.sqlite"], ["HEAD~1..HEAD"]):
         said = three.data("diff", "--cached", *args, code=128).err
         assert "is no commit: --cached compares the index with one" in said, args
+    three.git("restore", "--staged", "manifest.json")
+    assert three.json("diff", "--cached")["datasets"] == []
 
 
 def test_names_count_from_where_one_stands(three: Clone) -> None:
