@@ -319,6 +319,7 @@ def test_json_examples_have_the_keys_of_real_documents(published: Clone, world: 
         "install": clone.json("install"),
         "uninstall": clone.json("uninstall", "--dry-run"),
         "resolve": clone.json("resolve"),
+        "merge-rows": clone.json("resolve", "--merge-rows"),
         "rollback": clone.json("rollback", "prices.sqlite", "--to", "v1", "--dry-run"),
         "prune": clone.json("prune", "prices.sqlite", "--keep", "1", "--dry-run"),
         "cache": clone.json("cache"),
@@ -366,7 +367,7 @@ def test_the_json_page_names_every_word(words: type[StrEnum]) -> None:
 def test_every_command_with_json_has_an_example() -> None:
     with_json = {p.name for p in PAGES if any("--json" in names for names, _ in p.options)}
     said = examples()
-    besides = {"error", "explain", "policies", "cache-list", "cache-prune"}
+    besides = {"error", "explain", "policies", "cache-list", "cache-prune", "merge-rows"}
     assert with_json - {"prepare"} == set(said) - besides
     assert not with_json & HIDDEN
     assert {step["kind"] for step in said["demo"]["steps"]} == {"chapter", "command", "fact"}

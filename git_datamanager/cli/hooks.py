@@ -154,8 +154,12 @@ def merge_driver(args: tuple[str, ...]) -> int:
 @click.option("--theirs", "take", flag_value="theirs", help="Where both sides differ, take the other side.")
 @click.option("--merge-rows", is_flag=True, help="Make one version with the rows of the two newest ones.")
 @click.option(
-    "--take", "rows_of", type=click.Choice(["ours", "theirs", "base"]),
-    help="With --merge-rows: whose cell stands where both sides changed it.",
+    "--take", "takes", metavar="SIDE[:TABLE[.COLUMN]]", multiple=True,
+    help="With --merge-rows: ours, theirs or base, where both sides changed it; of a table, of a column.",
+)  # fmt: skip
+@click.option(
+    "--decisions", "files", metavar="FILE", multiple=True,
+    help="With --merge-rows: what --json printed, with the side for each conflict after its \"take\".",
 )  # fmt: skip
 @click.option("--key", metavar="COL[,COL]", help="With --merge-rows: the columns that tell rows apart.")
 @options.names
@@ -163,8 +167,8 @@ def merge_driver(args: tuple[str, ...]) -> int:
 @options.json_output
 @options.talk
 def resolve(
-    take: str | None, merge_rows: bool, rows_of: str | None, key: str | None, names: tuple[str, ...],
-    dry_run: bool, as_json: bool) -> int:  # fmt: skip
+    take: str | None, merge_rows: bool, takes: tuple[str, ...], files: tuple[str, ...], key: str | None,
+    names: tuple[str, ...], dry_run: bool, as_json: bool) -> int:  # fmt: skip
     """Settle a manifest that Git left in conflict: unite the versions of both sides, and stage it.
 
     What both sides changed differently is listed; --ours or --theirs decides it. In a rebase `ours` is
@@ -172,15 +176,14 @@ def resolve(
 
     Versions of both sides are stacked, none is lost. With --merge-rows a further one is made that has the
     rows of both: of all datasets that two branches changed, or of those named. Cells that both changed
-    differently are listed; --take decides them.
+    differently are listed; --take decides all of them, or those of a table or column, --decisions each.
     """
     if merge_rows:
         from git_datamanager.cli import rowmerge
 
-        columns = tuple(filter(None, map(str.strip, (key or "").split(","))))
-        return rowmerge.run(names, rows_of, columns, dry_run=dry_run, as_json=as_json)
-    if names or rows_of or key:
-        raise click.UsageError("NAME, --take and --key go with --merge-rows")
+        return rowmerge.run(rowmerge.Wishes(names, takes, files, key, dry_run), as_json=as_json)
+    if names or takes or files or key:
+        raise click.UsageError("NAME, --take, --decisions and --key go with --merge-rows")
     with manager() as data:
         done = _would_resolve(data, take) if dry_run else _resolve(data, take)
     if as_json:

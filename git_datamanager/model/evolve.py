@@ -48,13 +48,14 @@ def add_version(
 
     `committed` are the ids of the entries that HEAD holds: pending entries on top that it lacks are
     replaced, the others stay and the new one is stacked. The same manifest comes back where the
-    latest version left has these bytes already.
+    latest version left has these bytes already, and the draft unites no others with it.
     """
     dataset = manifest.datasets.get(check_name(name)) or Dataset(name=name, kind=kind)
     if dataset.kind is not kind:
         raise Conflict(f"{name} is a {_NOUNS[dataset.kind]} in the manifest: it cannot become another thing")
     kept = replace(_without_uncommitted(dataset, committed), state=None)
-    if kept.latest is not None and kept.latest.oid == oid and rollback_of is None:
+    is_repeated = kept.latest is not None and kept.latest.oid == oid
+    if is_repeated and rollback_of is None and not draft.merges:
         return manifest.put(kept)
     version = Version(
         number=_next_number(kept),

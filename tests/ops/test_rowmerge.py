@@ -1,5 +1,6 @@
 """Two branches change one table: `git data resolve --merge-rows`, as somebody types it."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -78,6 +79,8 @@ def test_what_clashes_is_listed_and_decided(ana: Clone) -> None:
             "base": "a",
             "ours": "ours",
             "theirs": "theirs",
+            "id": found["clashes"][0]["id"],
+            "take": None,
         }
     ]
     ana.data("resolve", "--merge-rows", "--take", "theirs", "a.sqlite")
@@ -231,3 +234,94 @@ def test_in_the_middle_of_a_rebase_ours_is_what_one_rebases_onto(ana: Clone) -> 
     ana.git("rebase", "-q", "main", code=1)
     ana.data("resolve", "--merge-rows", "--take", "ours")
     assert rows(ana.path / "a.sqlite")[0][1] == "upstream"
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_a_merge_that_is_one_of_its_sides_unites_them_all_the_same(ana: Clone, side: str) -> None:
+    texts(ana, "id,v\n1,a\n", "id,v\n1,o\n", "id,v\n1,t\n")
+    ana.data("resolve", "--merge-rows", "--key", "id", "--take", side)
+    ana.commit("merged")
+    assert ana.read("p.csv") == f"id,v\n1,{side[0]}\n".encode()
+    assert [version["version"] for version in ana.versions("p.csv")] == ["v4", "v3", "v2", "v1"]
+    assert "no rows to merge" in ana.data("resolve", "--merge-rows").out
+
+
+DECIDED = ("UPDATE t SET v = 't', w = 't' WHERE id = 1", "UPDATE t SET v = 'o', w = 'o' WHERE id = 1")
+
+
+def test_conflicts_are_decided_by_table_and_column(ana: Clone) -> None:
+    branches(ana, *DECIDED)
+    before = ana.manifest(), ana.read("a.sqlite")
+    left = ana.data("resolve", "--merge-rows", "--take", "theirs:t.w", code=5)
+    assert left.out == (
+        "conflict: a.sqlite: t [1]: v: a in base, o here, t there\n"
+        "take theirs: a.sqlite: t [1]: w: b in base, o here, t there\n"
+    )
+    assert "2 conflicts" in left.err
+    assert "1 of them undecided" in left.err
+    assert "git data resolve --merge-rows --take theirs:t.w --take ours:t.v a.sqlite" in left.err
+    assert (ana.manifest(), ana.read("a.sqlite")) == before
+    dry = ("resolve", "--merge-rows", "--take", "ours", "--take", "theirs:t.w", "--dry-run")
+    assert "take ours: a.sqlite: t [1]: v" in ana.data(*dry).out
+    assert [c["take"] for c in ana.json(*dry)["datasets"][0]["clashes"]] == ["ours", "theirs"]
+    assert (ana.manifest(), ana.read("a.sqlite")) == before
+    ana.data(*dry[:-1])
+    assert rows(ana.path / "a.sqlite")[0] == (1, "o", "t")
+
+
+def test_conflicts_are_decided_one_by_one_in_a_file(ana: Clone) -> None:
+    branches(ana, *DECIDED)
+    found = ana.json("resolve", "--merge-rows", "--key", "id", code=5)
+    (shown,) = [line for line in ana.data("resolve", "--merge-rows", "--key", "id", code=5).err.splitlines()
+                if "--json" in line]  # fmt: skip
+    assert "git data resolve --merge-rows --key id --json a.sqlite > decisions.json" in shown
+    first, second = found["datasets"][0]["clashes"]
+    first["take"] = "theirs"
+    ana.write("decisions.json", json.dumps(found))
+    left = ana.json("resolve", "--merge-rows", "--decisions", "decisions.json", code=5)["datasets"][0]
+    assert [(c["column"], c["take"]) for c in left["clashes"]] == [("w", None), ("v", "theirs")]
+    assert (left["conflicts"], left["undecided"]) == (2, 1)
+    second["take"] = "base"
+    ana.write("more.json", json.dumps({**found, "datasets": [{"name": "a.sqlite", "clashes": [second]}]}))
+    ana.data(
+        "resolve", "--merge-rows", "--decisions", "decisions.json", "--decisions", "more.json",
+        "--take", "ours:t.v", "--take", "ours",
+    )  # fmt: skip
+    assert rows(ana.path / "a.sqlite")[0] == (1, "t", "b")
+
+
+def test_decisions_of_other_versions_are_refused(ana: Clone) -> None:
+    branches(ana, *DECIDED)
+    found = ana.json("resolve", "--merge-rows", "--take", "theirs", "--dry-run")
+    found["datasets"][0]["clashes"][0]["id"] = "0" * 20
+    ana.write("stale.json", json.dumps(found))
+    before = ana.manifest(), ana.read("a.sqlite")
+    refused = ana.data("resolve", "--merge-rows", "--decisions", "stale.json", "--take", "ours", code=128)
+    assert "the conflict 00000000000000000000 of the decisions fits no conflict" in refused.err
+    assert "git data resolve --merge-rows --json " in refused.err
+    found["datasets"][0]["name"] = "b.sqlite"
+    ana.write("stale.json", json.dumps(found))
+    refused = ana.data("resolve", "--merge-rows", "--decisions", "stale.json", code=128)
+    assert "b.sqlite has decisions, and there are no rows of it to merge" in refused.err
+    refused = ana.data("resolve", "--merge-rows", "--take", "ours:other", "--take", "ours", code=128)
+    assert "other of the decisions fits no conflict" in refused.err
+    assert (ana.manifest(), ana.read("a.sqlite")) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--take", "mine"], "begins with none of ours, theirs, base"),
+        (["--take", "ours", "--take", "theirs"], "decides once more"),
+        (["--take", "ours:"], "is not SIDE:TABLE"),
+    ],
+)
+def test_what_is_no_decision(ana: Clone, options: list[str], said: str) -> None:
+    assert said in ana.data("resolve", "--merge-rows", *options, code=129).err
+
+
+def test_a_file_that_holds_no_decisions(ana: Clone) -> None:
+    refused = ana.data("resolve", "--merge-rows", "--decisions", "absent.json", code=128)
+    assert "absent.json cannot be read" in refused.err
+    ana.write("odd.json", "{}")
+    assert "its schema is not" in ana.data("resolve", "--merge-rows", "--decisions", "odd.json", code=128).err

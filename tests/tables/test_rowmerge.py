@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from git_datamanager.errors import Conflict, DataError
 from git_datamanager.tables.merging import duck as merge_duck
 from git_datamanager.tables.merging import sqlite as merge_sqlite
-from git_datamanager.tables.merging.merged import RowMerge
-from git_datamanager.tables.merging.rowmerge import Take
+from git_datamanager.tables.merging.decisions import Decisions
+from git_datamanager.tables.merging.merged import RowMerge, Take
 
 Rows = Mapping[int, tuple[object, object]]
 CREATE = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)"
@@ -45,7 +45,7 @@ def merged(
     out = folder / "out"
     out.unlink(missing_ok=True)
     before = {path: path.read_bytes() for path in paths if path}
-    found = merge_sqlite.merge(paths[0], paths[1], paths[2], out, {}, take)  # type: ignore[arg-type]
+    found = merge_sqlite.merge(paths[0], paths[1], paths[2], out, {}, Decisions.all(take))  # type: ignore[arg-type]
     assert {path: path.read_bytes() for path in paths if path} == before
     assert out.exists() == found.is_written
     return found, out
@@ -156,7 +156,7 @@ def test_clashes_are_listed_cell_by_cell(tmp_path: Path) -> None:
         [*BASE, "UPDATE t SET a = 't' WHERE id IN (1, 2)", "INSERT INTO t VALUES (4, 1, 3)"],
     )
     assert not found.is_written
-    assert [tuple(c) for c in found.clashes] == [
+    assert [c[:7] for c in found.clashes] == [
         ("t", "cell", (1,), "a", "a", "o", "t"),
         ("t", "cell", (4,), "b", None, 2, 3),
         ("t", "row", (2,), None, None, "removed", "changed"),
@@ -315,4 +315,4 @@ def by_key(
         (folder / side).write_bytes(data)
     base, ours, theirs = (folder / side for side in ("base", "ours", "theirs"))
     out = folder / "out"
-    return merge_duck.merge(kind, base, ours, theirs, out, ["id"], take), out
+    return merge_duck.merge(kind, base, ours, theirs, out, ["id"], Decisions.all(take)), out

@@ -10,8 +10,8 @@ import pytest
 
 from git_datamanager.errors import Corrupt, DataError
 from git_datamanager.tables.merging import duck as merge_duck
-from git_datamanager.tables.merging.merged import RowMerge
-from git_datamanager.tables.merging.rowmerge import Take
+from git_datamanager.tables.merging.decisions import Decisions
+from git_datamanager.tables.merging.merged import RowMerge, Take
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
 
@@ -29,7 +29,7 @@ def merged(
     out.unlink(missing_ok=True)
     kind = {"csv": "csv", "tsv": "csv", "jsonl": "jsonl", "parquet": "parquet"}[name.split(".")[1]]
     try:
-        found = merge_duck.merge(kind, *paths, out, key.split(","), take, name)
+        found = merge_duck.merge(kind, *paths, out, key.split(","), Decisions.all(take), name)
         assert out.exists() == found.is_written
     finally:
         assert [path.read_bytes() for path in paths] == list(sides)

@@ -9,8 +9,8 @@ import pytest
 
 from git_datamanager.errors import Conflict, Corrupt, DataError
 from git_datamanager.tables.merging import sqlite as merge_sqlite
-from git_datamanager.tables.merging.merged import RowMerge
-from git_datamanager.tables.merging.rowmerge import Take
+from git_datamanager.tables.merging.decisions import Decisions
+from git_datamanager.tables.merging.merged import RowMerge, Take
 from tests.tables.making import Statements, database
 
 BASE = ("CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)", "INSERT INTO t VALUES (1, 'a', 'b'), (2, 'a', 'b')")
@@ -39,7 +39,7 @@ def merged(
     out = folder / "out"
     out.unlink(missing_ok=True)
     try:
-        found = merge_sqlite.merge(*sides, out, keys or {}, take)
+        found = merge_sqlite.merge(*sides, out, keys or {}, Decisions.all(take))
         assert out.exists() == found.is_written
     finally:
         assert {path: path.read_bytes() for path in sides} == before
@@ -221,7 +221,7 @@ def test_settings_of_both_sides(tmp_path: Path) -> None:
     _, out = merged(tmp_path, BASE, EDIT, (*BASE, "PRAGMA user_version = 7"))
     assert ask(out, "PRAGMA user_version") == [(7,)]
     found, _ = merged(tmp_path, BASE, (*EDIT, "PRAGMA user_version = 8"), (*BASE, "PRAGMA user_version = 7"))
-    assert [tuple(clash) for clash in found.clashes] == [("user_version", "setting", (), None, 0, 8, 7)]
+    assert [clash[:7] for clash in found.clashes] == [("user_version", "setting", (), None, 0, 8, 7)]
 
 
 def test_what_cannot_stand_in_one_database_is_no_damage(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_a_side_that_is_damaged(tmp_path: Path) -> None:
     sides = [database(tmp_path / name, *script) for name, script in (("b", BASE), ("o", EDIT), ("t", BASE))]
     sides[2].write_bytes(sides[2].read_bytes()[:4096])
     with pytest.raises(Corrupt):
-        merge_sqlite.merge(*sides, tmp_path / "out", {}, None)
+        merge_sqlite.merge(*sides, tmp_path / "out", {}, Decisions())
     assert not (tmp_path / "out").exists()
 
 
@@ -353,7 +353,7 @@ def test_texts_of_both_sides_are_found(tmp_path: Path, module: str) -> None:
 def test_texts_that_both_changed_clash(tmp_path: Path) -> None:
     sides = [(*FTS, f"UPDATE f SET x = '{word}' WHERE rowid = 1") for word in ("o", "t")]  # noqa: S608
     found, _ = merged(tmp_path, FTS, *sides)
-    assert [tuple(clash) for clash in found.clashes] == [("f", "cell", (1,), "x", "one", "o", "t")]
+    assert [clash[:7] for clash in found.clashes] == [("f", "cell", (1,), "x", "one", "o", "t")]
     _, out = merged(tmp_path, FTS, *sides, Take.THEIRS)
     assert ask(out, "SELECT rowid FROM f WHERE f MATCH 't'") == [(1,)]
 

@@ -15,8 +15,8 @@ from git_datamanager.ops.add import Added, take_in
 from git_datamanager.ops.inside import reading
 from git_datamanager.ops.inside.reading import MayFetch
 from git_datamanager.tables import kinds
-from git_datamanager.tables.merging.merged import RowMerge
-from git_datamanager.tables.merging.rowmerge import Take
+from git_datamanager.tables.merging.decisions import Decisions, Scope, Single
+from git_datamanager.tables.merging.merged import RowMerge, Take
 
 _AT_WORK = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD")
 
@@ -34,8 +34,10 @@ class Merged(NamedTuple):
 class Wanted(NamedTuple):
     """How rows are merged."""
 
-    take: Take | None = None
-    """Whose cell stands where both sides changed it; None: they are listed, and nothing is written."""
+    scopes: Mapping[Scope, Take] = {}
+    """Whose cell stands where both sides changed it; while some clash has none, nothing is written."""
+    single: Mapping[str, Single] = {}
+    """The same, conflict by conflict, by the name of the dataset."""
     key: tuple[str, ...] = ()
     """The columns that tell rows apart; none: the dataset's own."""
     is_dry: bool = False
@@ -51,13 +53,16 @@ def merge_rows(manager: DataManager, names: Sequence[str], wanted: Wanted, may_f
     """Unite the two open ends of each dataset that is named; without names of all whose two newest versions
     are such.
 
-    Raises NotFound where a named one has nothing to merge: before any is merged.
+    Raises NotFound where a named one has nothing to merge, DataError where a decision is not of any that is
+    merged: before any is.
     """
     manifest, own = manager.manifests.current(), _own_ids(manager)
     chosen = [w.dataset for w in select.select(manager, manifest, names)] if names else list(manifest)
     found = [(dataset, heads(dataset, own) if names else stacked(dataset, own)) for dataset in chosen]
     done = Done([], [])
-    for dataset, pair in [(d, _refuse_single(d, pair)) for d, pair in found if names or pair is not None]:
+    pairs = [(d, _refuse_single(d, pair)) for d, pair in found if names or pair is not None]
+    _check_decisions([dataset.name for dataset, _ in pairs], wanted)
+    for dataset, pair in pairs:
         try:
             done.merged.append(_one(manager, dataset, pair, wanted, may_fetch))
         except DataError as error:
@@ -72,6 +77,21 @@ def _refuse_single(dataset: Dataset, found: Heads | None) -> Heads:
             hints=[f"git data log {pasteable(dataset.name)}"],
         )
     return found
+
+
+def _check_decisions(names: Sequence[str], wanted: Wanted) -> None:
+    """What is decided in a file for a dataset, or without the name of any for all."""
+    absent = [name for name, single in wanted.single.items() if single and name not in names]
+    if absent:
+        raise DataError(
+            f"{absent[0]} has decisions, and there are no rows of it to merge: nothing was merged",
+            hints=["git data resolve --merge-rows --json   # what there is to decide now"],
+        )
+    if len(names) > 1 and any(wanted.scopes):
+        raise DataError(
+            f"tables are decided for one dataset, and {len(names)} would be merged: nothing was merged",
+            hints=[f"git data resolve --merge-rows --take … {pasteable(names[0])}   # name it"],
+        )
 
 
 def _own_ids(manager: DataManager) -> set[str]:
@@ -135,10 +155,13 @@ def _merged(dataset: Dataset, found: Heads, paths: Mapping[str, Path], out: Path
             hints=_by_hand(dataset, found),
         )
     key = wanted.key or tuple(dataset.options.get("key") or ())
+    sides = (found.base, found.ours, found.theirs)
+    versions = " ".join(version.oid.hex if version else "-" for version in sides)
+    decisions = Decisions(wanted.scopes, wanted.single.get(dataset.name, {}), versions)
     if kind == kinds.SQLITE:
         from git_datamanager.tables.merging import sqlite as merge_sqlite
 
-        return merge_sqlite.merge(base, ours, theirs, out, {"": key} if key else {}, wanted.take)
+        return merge_sqlite.merge(base, ours, theirs, out, {"": key} if key else {}, decisions)
     if not key:
         raise DataError(
             f"the rows of {dataset.name} are merged by a key, and it has none",
@@ -149,4 +172,4 @@ def _merged(dataset: Dataset, found: Heads, paths: Mapping[str, Path], out: Path
         )
     from git_datamanager.tables.merging import duck as merge_duck
 
-    return merge_duck.merge(kind, base, ours, theirs, out, key, wanted.take, dataset.name)
+    return merge_duck.merge(kind, base, ours, theirs, out, key, decisions, dataset.name)

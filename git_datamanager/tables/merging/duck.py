@@ -7,8 +7,9 @@ themselves, in the order of ours.
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from git_datamanager.errors import Corrupt, DataError
 from git_datamanager.tables import duck, kinds
@@ -17,10 +18,11 @@ from git_datamanager.tables.engine import ROWS
 from git_datamanager.tables.merging import csvs as merge_csv
 from git_datamanager.tables.merging import jsonlines as merge_jsonl
 from git_datamanager.tables.merging import parquet as merge_parquet
-from git_datamanager.tables.merging.clashes import clashes
-from git_datamanager.tables.merging.merged import LISTED, Clash, RowMerge, TableMerge
+from git_datamanager.tables.merging.clashes import Outcome, Torn, decided
+from git_datamanager.tables.merging.decisions import Decisions, Judge
+from git_datamanager.tables.merging.merged import RowMerge, TableMerge
 from git_datamanager.tables.merging.recipe import Recipe, recipe
-from git_datamanager.tables.merging.rowmerge import Placed, Take, changed_rows, gone_rows, new_rows
+from git_datamanager.tables.merging.rowmerge import Placed, changed_rows, gone_rows, new_rows, torn_rows
 from git_datamanager.tables.result import Row
 from git_datamanager.tables.rowdiff import doubled, keyless, literal, quoted
 from git_datamanager.tables.schema import NARROW, Column, Table, folded
@@ -47,12 +49,12 @@ def merge(
     theirs: Path,
     out: Path,
     key: Sequence[str],
-    take: Take | None,
+    decisions: Decisions,
     name: str = "",
 ) -> RowMerge:
     """Write to `out` (which must not exist) the rows of both sides; `name`: what the dataset is called. With
-    clashes and without `take` nothing is written. Raises Corrupt, DataError where the key does not tell rows
-    apart on every side, or the columns do not fit."""
+    clashes that nobody decided nothing is written. Raises Corrupt, DataError where the key does not tell rows
+    apart on every side, the columns do not fit, or a decision fits no clash."""
     files = {side: path for side, path in zip(_SIDES, (base, ours, theirs), strict=True) if path is not None}
     with tempfile.TemporaryDirectory(prefix="git-data-tables-") as folder:
         links = {side: Path(folder) / side for side in files}
@@ -61,18 +63,26 @@ def merge(
         with _explained(), duck.connected(list(links.values()), Path(folder), in_order=True) as database:
             tables = {side: _loaded(database, kind, side, link, name) for side, link in links.items()}
             three = _three(database, tables, key, kind)
-            found, count = _clashes(database, three)
-            if count and take is None:
-                return RowMerge(tables=(), clashes=found, clash_count=count, is_written=False)
-            made = _recipe(database, three, len(tables["ours"].columns), take or Take.OURS)
-    try:
-        _WRITERS[kind](made, files, name, out)
-    except BaseException:
-        out.unlink(missing_ok=True)
-        raise
-    added, removed = len(made.new), len(made.gone)
-    table = TableMerge(name=ROWS, added=added, removed=removed, changed=len(made.mixed))
-    return RowMerge(tables=(table,), clashes=found, clash_count=count, is_written=True)
+            judge = Judge(decisions)
+            outcomes = _decided(database, three, judge)
+            made = _recipe(database, three, len(tables["ours"].columns), outcomes) if judge.settle() else None
+    if made is not None:
+        try:
+            _WRITERS[kind](made, files, name, out)
+        except BaseException:
+            out.unlink(missing_ok=True)
+            raise
+    return RowMerge(
+        tables=() if made is None else (_counts(made),),
+        clashes=judge.listed,
+        clash_count=judge.count,
+        open_count=judge.open_count,
+        is_written=made is not None,
+    )
+
+
+def _counts(made: Recipe) -> TableMerge:
+    return TableMerge(name=ROWS, added=len(made.new), removed=len(made.gone), changed=len(made.mixed))
 
 
 @contextmanager
@@ -167,12 +177,20 @@ def _widened(side: str, table: Table, columns: Sequence[Column], kind: str) -> s
     return f"(SELECT *, {', '.join(f'{empty} AS {name}' for name in missing)} FROM {side}_rows)"
 
 
-def _clashes(database: "DuckDBPyConnection", three: Placed) -> tuple[tuple[Clash, ...], int]:
-    kept, count = list[Clash](), 0
-    for count, clash in enumerate(clashes(ROWS, three, lambda sql: _rows(database, sql)), 1):  # noqa: B007
-        if len(kept) < LISTED:
-            kept.append(clash)
-    return tuple(kept), count
+_Outcome = tuple[Outcome, Sequence[Any]]
+"""What becomes of a row, and its places in base, ours and theirs: a number, or None."""
+
+
+def _decided(database: "DuckDBPyConnection", three: Placed, judge: Judge) -> list[_Outcome]:
+    """What becomes of torn rows, but for those that stay as they are in ours."""
+    made, width = list[_Outcome](), len(three.columns)
+    for sql in torn_rows(three):
+        for row in _rows(database, sql):
+            torn = Torn.of(row, width)
+            outcome = decided(ROWS, three, torn, judge.decide)
+            if outcome is not None and outcome.verb != "kept" and not judge.open_count:
+                made.append((outcome, torn.places))
+    return made
 
 
 def _rows(database: "DuckDBPyConnection", sql: str) -> Iterator[Row]:
@@ -181,13 +199,27 @@ def _rows(database: "DuckDBPyConnection", sql: str) -> Iterator[Row]:
         yield from batch
 
 
-def _recipe(database: "DuckDBPyConnection", three: Placed, own: int, take: Take) -> Recipe:
+def _recipe(database: "DuckDBPyConnection", three: Placed, own: int, outcomes: Sequence[_Outcome]) -> Recipe:
     (count,) = next(_rows(database, "SELECT count(*) FROM ours"))
+    by_verb: dict[str, list[_Outcome]] = {"changed": [], "gone": [], "new": []}
+    for one in outcomes:
+        by_verb[one[0].verb].append(one)
+    changed = chain(
+        ((row[0], row[1], row[2], row[3]) for row in _rows(database, changed_rows(three))),
+        ((*places, outcome.sources) for outcome, places in by_verb["changed"]),
+    )
+    new = chain(
+        _rows(database, new_rows(three)),
+        ((o.sources[0], places["bot".index(o.sources[0])]) for o, places in by_verb["new"]),
+    )
     return recipe(
         [column.name for column in three.columns],
         own,
         count,
-        ((row[0], row[1], row[2], row[3]) for row in _rows(database, changed_rows(three, take))),
-        (place for _, place in _rows(database, gone_rows(three, take))),
-        sorted((side, place) for side, place in _rows(database, new_rows(three, take))),
+        ((here, there, base, sources) for base, here, there, sources in changed),
+        chain(
+            (place for _, place in _rows(database, gone_rows(three))),
+            (places[1] for _, places in by_verb["gone"]),
+        ),
+        sorted((side, place) for side, place in new),
     )

@@ -4,40 +4,40 @@ Both leave no temporary table behind: an index or a trigger on a table of that n
 """
 
 import sqlite3
-from collections.abc import Callable
 
 from git_datamanager.errors import DataError
-from git_datamanager.tables.merging.clashes import clashes
-from git_datamanager.tables.merging.merged import Clash, TableMerge
-from git_datamanager.tables.merging.rowmerge import Take, Three, changed_rows, counted, gone_rows, new_rows
+from git_datamanager.tables.merging.clashes import Torn, decided
+from git_datamanager.tables.merging.decisions import Judge
+from git_datamanager.tables.merging.merged import Clash, TableMerge, Take
+from git_datamanager.tables.merging.rowmerge import (
+    Three,
+    changed_rows,
+    counted,
+    gone_rows,
+    new_rows,
+    torn_rows,
+)
 from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import folded
 
-Note = Callable[[Clash], None]
-"""Takes down what cannot be decided."""
 _ROWIDS = ("rowid", "_rowid_", "oid")
 
 
 class Keyed:
     """Cell by cell: rows that have one key."""
 
-    def __init__(
-        self, database: sqlite3.Connection, name: str, three: Three, take: Take | None, clash: Note
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection, name: str, three: Three, judge: Judge) -> None:
         self._database = database
         self._name = name
         self._three = three
-        self._take = take
-        self._clash = clash
+        self._judge = judge
 
     def run(self) -> TableMerge:
-        for clash in clashes(self._name, self._three, self._database.execute):
-            self._clash(clash)
-        take = self._take or Take.OURS
         three = self._three
-        changed = self._collect("changed", changed_rows(three, take))
-        gone = self._collect("gone", gone_rows(three, take))
-        new = self._collect("new", new_rows(three, take))
+        self._decide()
+        changed = self._collect("changed", changed_rows(three))
+        gone = self._collect("gone", gone_rows(three))
+        new = self._collect("new", new_rows(three))
         keys = ", ".join(quoted(column.name) for column in three.key)
         for name in ("changed", "gone"):  # IN, and no join: it finds rows as their own column compares them
             self._database.execute(
@@ -51,26 +51,48 @@ class Keyed:
             self._database.execute(
                 f"INSERT OR ABORT INTO {three.ours} ({cells}) SELECT {cells} FROM temp.{name}"
             )
-        for name in ("changed", "gone", "new"):
+        for name in ("changed", "gone", "new", "torn", "decided"):
             self._database.execute(f"DROP TABLE temp.{name}")
         return TableMerge(name=self._name, added=new, removed=gone, changed=changed)
 
+    def _decide(self) -> None:
+        """Keep the torn rows as they are on all sides, and beside them what becomes of each: cells never pass
+        through Python, and columns without a type change none."""
+        width = len(self._three.columns)
+        cells = ", ".join(f"{alias}{n}" for alias in "bot" for n in range(width))
+        self._database.execute(
+            f"CREATE TEMP TABLE torn (place INTEGER PRIMARY KEY, gone, is_old, sources, {cells})"
+        )
+        self._database.execute("CREATE TEMP TABLE decided (place INTEGER PRIMARY KEY, verb, sources)")
+        for sql in torn_rows(self._three):
+            self._database.execute(f"INSERT INTO temp.torn (gone, is_old, sources, {cells}) {sql}")
+        for place, *row in self._database.execute("SELECT * FROM temp.torn ORDER BY place"):
+            torn = Torn.of(tuple(row), width)
+            if (outcome := decided(self._name, self._three, torn, self._judge.decide)) is not None:
+                self._database.execute("INSERT INTO temp.decided VALUES (?, ?, ?)", (place, *outcome))
+
     def _collect(self, name: str, sql: str) -> int:
         self._database.execute(f"CREATE TEMP TABLE {name} AS {sql}")
+        cells = ", ".join(
+            f"CASE substr(d.sources, {n + 1}, 1) WHEN 't' THEN t{n} WHEN 'b' THEN b{n} ELSE o{n} END"
+            for n in range(len(self._three.columns))
+        )
+        self._database.execute(
+            f"INSERT INTO temp.{name} SELECT {cells} FROM temp.decided d JOIN temp.torn USING (place)"
+            " WHERE verb = ? ORDER BY place",
+            (name,),
+        )
         return int(self._database.execute(f"SELECT count(*) FROM temp.{name}").fetchone()[0])
 
 
 class Counted:
     """Rows without a key: each stands as often as on the side that changed that."""
 
-    def __init__(
-        self, database: sqlite3.Connection, name: str, three: Three, take: Take | None, clash: Note
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection, name: str, three: Three, judge: Judge) -> None:
         self._database = database
         self._name = name
         self._three = three
-        self._take = take
-        self._clash = clash
+        self._judge = judge
 
     def run(self) -> TableMerge:
         three = self._three
@@ -99,8 +121,8 @@ class Counted:
         if here in (before, there):
             return there
         cells = self._database.execute(f"SELECT {self._cells()} FROM temp.counted WHERE rowid = ?", (row,))
-        self._clash(Clash(self._name, "count", cells.fetchone(), None, before, here, there))
-        return {Take.BASE: before, Take.THEIRS: there}.get(self._take or Take.OURS, here)
+        take = self._judge.decide(Clash(self._name, "count", cells.fetchone(), None, before, here, there))
+        return {Take.BASE: before, Take.THEIRS: there}.get(take or Take.OURS, here)
 
     def _cells(self) -> str:
         return ", ".join(f"c{n}" for n in range(len(self._three.columns)))

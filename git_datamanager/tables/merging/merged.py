@@ -1,12 +1,21 @@
 """What a merge of rows did, and what it could not decide. Pure: docs/design/rowmerge.md."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from git_datamanager.tables.values import Cell
 
 LISTED = 1000
 """Clashes that are kept to be shown; all are counted."""
+
+
+class Take(StrEnum):
+    """Whose value stands where both sides changed one thing differently."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    BASE = "base"
 
 
 class Clash(NamedTuple):
@@ -22,6 +31,10 @@ class Clash(NamedTuple):
     base: Cell
     ours: Cell
     theirs: Cell
+    take: Take | None = None
+    """How it is decided."""
+    id: str = ""
+    """By which a decision finds it again: decisions.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +53,9 @@ class TableMerge:
 class RowMerge:
     tables: tuple[TableMerge, ...]
     clashes: tuple[Clash, ...]
+    """At most LISTED, those that nobody has decided first."""
     clash_count: int
+    open_count: int
+    """Clashes that nobody has decided."""
     is_written: bool
-    """The result is there; else nobody has decided the clashes."""
+    """The result is there; else somebody must decide."""

@@ -5,18 +5,14 @@ Aliases: `b` base, `o` ours, `t` theirs. All three have the same columns.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from git_datamanager.tables.rowdiff import Dialect, all_of, quoted
 from git_datamanager.tables.schema import Column
 
-
-class Take(StrEnum):
-    """Whose value stands where both sides changed one thing differently."""
-
-    OURS = "ours"
-    THEIRS = "theirs"
-    BASE = "base"
+CLASH = "x"
+"""The letter of a cell that each side has otherwise."""
+CLASH_MARKS = 3
+"""What `torn_rows` says of a row before its places and its cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +63,28 @@ class Three:
     def row(self, alias: str) -> str:
         return ", ".join(f"{alias}.{quoted(column.name)}" for column in self.columns)
 
-    def merged_row(self, take: Take) -> str:
-        """What a row that all sides have becomes, or one that both have added."""
+    def places(self) -> tuple[str, ...]:
+        """Where the row stands in base, ours and theirs, where that can be said."""
+        return ()
+
+    def merged_row(self) -> str:
+        """What a row becomes that all sides have, and in which nothing clashes."""
         return ", ".join(
-            self._merged(column, take, f".{quoted(column.name)}") + f" AS {quoted(column.name)}"
+            f"CASE WHEN {self.same_cell('o', 'b', column)} THEN t.{quoted(column.name)}"
+            f" ELSE o.{quoted(column.name)} END AS {quoted(column.name)}"
             for column in self.columns
         )
 
-    def restored_row(self) -> str:
-        """A row of ours that becomes what it was in base."""
-        return self.row("b")
+    def sources(self) -> str:
+        """For each column the alias of the side whose cell the row gets, CLASH where nobody can say."""
+        return _joined([self._source(column) for column in self.columns])
 
-    def _merged(self, column: Column, take: Take, suffix: str, mark: str = "") -> str:
-        """One of the three aliases, with something around it, as the cell is decided."""
-        ours, theirs, base = (f"{mark}{alias}{suffix}" for alias in "otb")
-        chosen = {Take.OURS: ours, Take.THEIRS: theirs, Take.BASE: base}[take]
+    def _source(self, column: Column) -> str:
         is_old = f"NOT ({self.missing('b')})"
         return (
-            f"CASE WHEN {self.same_cell('o', 't', column)} THEN {ours}"
-            f" WHEN {is_old} AND {self.same_cell('t', 'b', column)} THEN {ours}"
-            f" WHEN {is_old} AND {self.same_cell('o', 'b', column)} THEN {theirs}"
-            f" ELSE {chosen} END"
+            f"CASE WHEN {self.same_cell('o', 't', column)} THEN 'o'"
+            f" WHEN {is_old} AND {self.same_cell('t', 'b', column)} THEN 'o'"
+            f" WHEN {is_old} AND {self.same_cell('o', 'b', column)} THEN 't' ELSE '{CLASH}' END"
         )
 
 
@@ -101,15 +98,12 @@ class Placed(Three):
     def row(self, alias: str) -> str:
         return f"'{alias}', {alias}.{quoted(self.place)}"
 
-    def merged_row(self, take: Take) -> str:
-        """The three places, and for each column the alias of the side whose cell it has."""
-        sources = (self._merged(column, take, "'", "'") for column in self.columns)
-        places = ", ".join(f"{alias}.{quoted(self.place)}" for alias in "otb")
-        return f"{places}, concat({', '.join(sources)})"
+    def places(self) -> tuple[str, ...]:
+        return tuple(f"{alias}.{quoted(self.place)}" for alias in "bot")
 
-    def restored_row(self) -> str:
-        place = quoted(self.place)
-        return f"o.{place}, NULL, b.{place}, '{'b' * len(self.columns)}'"
+    def merged_row(self) -> str:
+        """The three places, and for each column the alias of the side whose cell it has."""
+        return f"{', '.join(self.places())}, {self.sources()}"
 
 
 def any_of(conditions: Sequence[str]) -> str:
@@ -120,80 +114,62 @@ def any_of(conditions: Sequence[str]) -> str:
     return f"({any_of(conditions[:half])} OR {any_of(conditions[half:])})"
 
 
-def changed_on_both(three: Three) -> str:
-    """Rows with clashing cells: whether base has the row, then the cells of base, ours and theirs."""
-    cells = ", ".join([*three.cells("b"), *three.cells("o"), *three.cells("t")])
-    return (
-        f"SELECT NOT ({three.missing('b')}), {cells} FROM {three.ours} o"
+def _joined(texts: Sequence[str]) -> str:
+    """One text, as a balanced tree: engines bound how deep an expression is."""
+    if len(texts) < 2:
+        return texts[0] if texts else "''"
+    half = len(texts) // 2
+    return f"({_joined(texts[:half])} || {_joined(texts[half:])})"
+
+
+def torn_rows(three: Three) -> tuple[str, ...]:
+    """Rows with clashing cells, then those of base that one side removed and the other changed: the alias of
+    that which removed it, whether base has it, sources, places, and the cells of base, ours and theirs."""
+    cells = ", ".join([*three.places(), *three.cells("b"), *three.cells("o"), *three.cells("t")])
+    both = (
+        f"SELECT '', NOT ({three.missing('b')}), {three.sources()}, {cells} FROM {three.ours} o"
         f" JOIN {three.theirs} t ON {three.match('o', 't')}"
         f" LEFT JOIN {three.base} b ON {three.match('o', 'b')} WHERE {three.clashing_cells()}"
     )
-
-
-def removed_and_changed(three: Three, *, gone: str, left: str) -> str:
-    """Rows of base that one side (`gone`: its alias) removed and the other (`left`) changed: the cells of
-    base, then of the side that has it."""
     relations = {"o": three.ours, "t": three.theirs}
-    cells = ", ".join([*three.cells("b"), *three.cells(left)])
-    return (
-        f"SELECT {cells} FROM {three.base} b JOIN {relations[left]} {left} ON {three.match('b', left)}"
+    one = (
+        f"SELECT '{gone}', 1 = 1, '', {cells} FROM {three.base} b"
+        f" JOIN {relations[left]} {left} ON {three.match('b', left)}"
         f" LEFT JOIN {relations[gone]} {gone} ON {three.match('b', gone)}"
         f" WHERE {three.missing(gone)} AND NOT ({three.same(left, 'b')})"
+        for gone, left in (("t", "o"), ("o", "t"))
     )
+    return (both, *one)
 
 
-def changed_rows(three: Three, take: Take) -> str:
-    """Rows of both sides that theirs changed, as they are to be."""
-    new = three.missing("b")
-    kept = f"NOT ({new})" if take is Take.BASE else "1"  # in base a row that both added is not
-    sql = (
-        f"SELECT {three.merged_row(take)} FROM {three.ours} o"
+def changed_rows(three: Three) -> str:
+    """Rows of all sides that theirs changed, as they are to be; those with clashes are torn."""
+    return (
+        f"SELECT {three.merged_row()} FROM {three.ours} o"
         f" JOIN {three.theirs} t ON {three.match('o', 't')}"
-        f" LEFT JOIN {three.base} b ON {three.match('o', 'b')}"
-        f" WHERE NOT ({three.same('o', 't')}) AND ({new} OR NOT ({three.same('t', 'b')})) AND {kept}"
+        f" JOIN {three.base} b ON {three.match('o', 'b')}"
+        f" WHERE NOT ({three.same('o', 't')}) AND NOT ({three.same('t', 'b')})"
+        f" AND NOT ({three.clashing_cells()})"
     )
-    if take is Take.BASE:  # what theirs removed and ours changed
-        sql += (
-            f" UNION ALL SELECT {three.restored_row()} FROM {three.base} b"
-            f" JOIN {three.ours} o ON {three.match('b', 'o')} LEFT JOIN {three.theirs} t"
-            f" ON {three.match('b', 't')} WHERE {three.missing('t')} AND NOT ({three.same('o', 'b')})"
-        )
-    return sql
 
 
-def gone_rows(three: Three, take: Take) -> str:
+def gone_rows(three: Three) -> str:
     """Rows of ours that are to go: theirs removed them, and ours left them alone."""
-    decided = "1" if take is Take.THEIRS else three.same("o", "b")
-    sql = (
+    return (
         f"SELECT {three.row('o')} FROM {three.ours} o JOIN {three.base} b ON {three.match('o', 'b')}"
-        f" LEFT JOIN {three.theirs} t ON {three.match('b', 't')} WHERE {three.missing('t')} AND {decided}"
+        f" LEFT JOIN {three.theirs} t ON {three.match('b', 't')}"
+        f" WHERE {three.missing('t')} AND {three.same('o', 'b')}"
     )
-    if take is Take.BASE:
-        sql += (
-            f" UNION ALL SELECT {three.row('o')} FROM {three.ours} o"
-            f" JOIN {three.theirs} t ON {three.match('o', 't')}"
-            f" LEFT JOIN {three.base} b ON {three.match('o', 'b')}"
-            f" WHERE {three.missing('b')} AND NOT ({three.same('o', 't')})"
-        )
-    return sql
 
 
-def new_rows(three: Three, take: Take) -> str:
-    """Rows that ours does not have and is to have."""
-    decided = {Take.OURS: "0", Take.THEIRS: f"NOT ({three.same('t', 'b')})", Take.BASE: "0"}[take]
-    sql = (
+def new_rows(three: Three) -> str:
+    """Rows that theirs alone has added."""
+    return (
         f"SELECT {three.row('t')} FROM {three.theirs} t"
         f" LEFT JOIN {three.ours} o ON {three.match('t', 'o')}"
         f" LEFT JOIN {three.base} b ON {three.match('t', 'b')}"
-        f" WHERE {three.missing('o')} AND ({three.missing('b')} OR {decided})"
+        f" WHERE {three.missing('o')} AND {three.missing('b')}"
     )
-    if take is Take.BASE:
-        sql += (
-            f" UNION ALL SELECT {three.row('b')} FROM {three.base} b"
-            f" JOIN {three.theirs} t ON {three.match('b', 't')} LEFT JOIN {three.ours} o"
-            f" ON {three.match('b', 'o')} WHERE {three.missing('o')} AND NOT ({three.same('t', 'b')})"
-        )
-    return sql
 
 
 def counted(base: str, ours: str, theirs: str, columns: Sequence[Column], dialect: Dialect) -> str:

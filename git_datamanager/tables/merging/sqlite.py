@@ -18,9 +18,9 @@ from git_datamanager.tables.compare import Wish, compare_tables
 from git_datamanager.tables.engine import Side
 from git_datamanager.tables.merging import things as merge_things
 from git_datamanager.tables.merging import virtual as merge_virtual
-from git_datamanager.tables.merging.merged import LISTED, Clash, RowMerge
+from git_datamanager.tables.merging.decisions import Decisions, Judge
+from git_datamanager.tables.merging.merged import RowMerge
 from git_datamanager.tables.merging.recode import recoded
-from git_datamanager.tables.merging.rowmerge import Take
 from git_datamanager.tables.merging.tables import Sides, Tables
 from git_datamanager.tables.result import TableDiff
 from git_datamanager.tables.rowdiff import quoted
@@ -36,11 +36,12 @@ def merge(
     theirs: Path,
     out: Path,
     keys: Mapping[str, tuple[str, ...]],
-    take: Take | None,
+    decisions: Decisions,
 ) -> RowMerge:
-    """Write to `out` (which must not exist) the rows of both sides. With clashes and without `take` nothing
+    """Write to `out` (which must not exist) the rows of both sides. With clashes that nobody decided nothing
     is left there. Raises Corrupt, Conflict where the result would break a constraint or cannot stand in one
-    database, DataError where tables cannot be merged, OSError where there is no room."""
+    database, DataError where tables cannot be merged or a decision fits no clash, OSError where there is no
+    room."""
     with tempfile.TemporaryDirectory(prefix="git-data-tables-") as name:
         folder, encoding = Path(name), sqlite.encoding_of(ours)
         base = base and recoded(base, folder / "base.sqlite", encoding)
@@ -51,7 +52,7 @@ def merge(
             with ours.open("rb") as source, out.open("xb") as target:
                 fsio.copy_cheaply(source, target)
             with _explained(), closing(_connected(out, base, theirs)) as database:
-                found = _Merge(database, sides, Wish(keys=keys), take).run()
+                found = _Merge(database, sides, Wish(keys=keys), Judge(decisions)).run()
             is_written = found.is_written
         finally:
             if not is_written:
@@ -122,28 +123,24 @@ def _connected(out: Path, base: Path | None, theirs: Path) -> sqlite3.Connection
 
 
 class _Merge:
-    def __init__(
-        self, database: sqlite3.Connection, sides: list[Sides], wish: Wish, take: Take | None
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection, sides: list[Sides], wish: Wish, judge: Judge) -> None:
         self._database = database
         self._sides = sides
         self._wish = wish
-        self._take = take
-        self._clashes: list[Clash] = []
-        self._count = 0
+        self._judge = judge
 
     def run(self) -> RowMerge:
         broken = self._broken("main") | self._broken("theirs")
         self._database.execute("BEGIN IMMEDIATE")
-        things = merge_things.Things(self._database, self._take, self._clash)
+        things = merge_things.Things(self._database, self._judge)
         things.clear()
-        rows = Tables(self._database, self._wish, self._take, self._clash)
-        virtual = merge_virtual.Virtual(self._database, self._take, self._clash)
+        rows = Tables(self._database, self._wish, self._judge)
+        virtual = merge_virtual.Virtual(self._database, self._judge)
         plain = [sides for sides in self._sides if not sides.is_virtual]
         tables = [made for sides in plain if (made := rows.merge(sides)) is not None]
         others = [sides for sides in self._sides if sides.is_virtual]
         tables += [made for sides in others if (made := virtual.merge(sides)) is not None]
-        is_written = self._take is not None or not self._count
+        judge, is_written = self._judge, self._judge.settle()
         if is_written:
             things.put()
             virtual.refresh()
@@ -153,7 +150,11 @@ class _Merge:
         else:
             self._database.execute("ROLLBACK")
         return RowMerge(
-            tables=tuple(tables), clashes=tuple(self._clashes), clash_count=self._count, is_written=is_written
+            tables=tuple(tables),
+            clashes=judge.listed,
+            clash_count=judge.count,
+            open_count=judge.open_count,
+            is_written=is_written,
         )
 
     def _broken(self, schema: str) -> _Links:
@@ -168,8 +169,3 @@ class _Merge:
                 if "foreign key mismatch" not in str(error):
                     raise
         return found
-
-    def _clash(self, clash: Clash) -> None:
-        self._count += 1
-        if len(self._clashes) < LISTED:
-            self._clashes.append(clash)

@@ -1,15 +1,15 @@
 """Merging the tables of SQLite databases, one by one: which declaration counts, then row by row."""
 
 import sqlite3
-from collections.abc import Callable
 from typing import NamedTuple
 
 from git_datamanager.tables import sqlite
 from git_datamanager.tables.compare import Wish
 from git_datamanager.tables.dialect import SqliteDialect
+from git_datamanager.tables.merging.decisions import Judge
 from git_datamanager.tables.merging.keyed import Counted, Keyed
-from git_datamanager.tables.merging.merged import Clash, TableMerge
-from git_datamanager.tables.merging.rowmerge import Take, Three
+from git_datamanager.tables.merging.merged import Clash, TableMerge, Take
+from git_datamanager.tables.merging.rowmerge import Three
 from git_datamanager.tables.result import TableDiff
 from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import Change, Column, Table, either, folded, same_text
@@ -39,13 +39,10 @@ class Sides(NamedTuple):
 
 
 class Tables:
-    def __init__(
-        self, database: sqlite3.Connection, wish: Wish, take: Take | None, clash: Callable[[Clash], None]
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection, wish: Wish, judge: Judge) -> None:
         self._database = database
         self._wish = wish
-        self._take = take
-        self._clash = clash
+        self._judge = judge
 
     def merge(self, sides: Sides) -> TableMerge | None:  # noqa: PLR0911 -- one for each case
         """Merge one table into ours; None where theirs changes nothing."""
@@ -65,8 +62,8 @@ class Tables:
 
     def _clashing(self, sides: Sides) -> TableMerge | None:
         states = (_state(sides.base, None), _state(sides.ours, sides.here), _state(sides.theirs, sides.there))
-        self._clash(Clash(sides.name, "table", (), None, *states))
-        return self._whole(sides, self._take or Take.OURS)
+        take = self._judge.decide(Clash(sides.name, "table", (), None, *states))
+        return self._whole(sides, take or Take.OURS)
 
     def _declared_apart(self, sides: Sides, ours: Table, theirs: Table) -> TableMerge | None:
         """Both changed the table, one of them its declaration: the rows of the other go into that, if it
@@ -133,8 +130,8 @@ class Tables:
         key = self._key(sides, declared, columns)
         three = Three(base, ours, theirs, columns, key, SqliteDialect())
         if key:
-            return Keyed(self._database, declared.name, three, self._take, self._clash).run()
-        return Counted(self._database, declared.name, three, self._take, self._clash).run()
+            return Keyed(self._database, declared.name, three, self._judge).run()
+        return Counted(self._database, declared.name, three, self._judge).run()
 
     def _widened(self, schema: str, table: Table | None, declared: Table, columns: tuple[Column, ...]) -> str:
         """A side as it stands in FROM, with all these columns: those it lacks hold what a new one would."""

@@ -1,11 +1,11 @@
 """Merging what a SQLite database holds beside its tables: indexes, views, triggers, and its settings."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from git_datamanager.tables.merging.merged import Clash
-from git_datamanager.tables.merging.rowmerge import Take
+from git_datamanager.tables.merging.decisions import Judge
+from git_datamanager.tables.merging.merged import Clash, Take
 from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import folded
 
@@ -24,12 +24,9 @@ class _Thing(NamedTuple):
 class Things:
     """Three-way by their text. `clear` comes before the rows are merged, `put` after."""
 
-    def __init__(
-        self, database: sqlite3.Connection, take: Take | None, clash: Callable[[Clash], None]
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection, judge: Judge) -> None:
         self._database = database
-        self._take = take
-        self._clash = clash
+        self._judge = judge
         self._wanted = self._merged()
         self._chosen_settings = dict(self._settings())
 
@@ -72,10 +69,12 @@ class Things:
             return found[Take.OURS]
         if here == was:
             return found[Take.THEIRS]
-        texts = [thing and thing.sql for thing in (found[Take.BASE], found[Take.OURS], found[Take.THEIRS])]
+        old, mine, other = (
+            thing and thing.sql for thing in (found[Take.BASE], found[Take.OURS], found[Take.THEIRS])
+        )
         one = found[Take.OURS] or found[Take.THEIRS] or found[Take.BASE]
-        self._clash(Clash(one.name if one else key[1], key[0], (), None, *texts))
-        return found[self._take or Take.OURS]
+        take = self._judge.decide(Clash(one.name if one else key[1], key[0], (), None, old, mine, other))
+        return found[take or Take.OURS]
 
     def _sequences(self) -> None:
         """What AUTOINCREMENT never gives twice: the highest number that either side gave."""
@@ -101,9 +100,10 @@ class Things:
             }
             was, here, there = (values[side] for side in (Take.BASE, Take.OURS, Take.THEIRS))
             if there not in (was, here):
+                chosen = there
                 if here != was:
-                    self._clash(Clash(name, "setting", (), None, was, here, there))
-                chosen = there if here == was else values[self._take or Take.OURS]
+                    take = self._judge.decide(Clash(name, "setting", (), None, was, here, there))
+                    chosen = values[take or Take.OURS]
                 yield name, chosen
 
 

@@ -6,13 +6,13 @@ table holds (`content=`) is made anew from the merge of that.
 
 import re
 import sqlite3
-from collections.abc import Callable
 
 from git_datamanager.errors import DataError
 from git_datamanager.tables.dialect import SqliteDialect
+from git_datamanager.tables.merging.decisions import Judge
 from git_datamanager.tables.merging.keyed import Keyed
-from git_datamanager.tables.merging.merged import Clash, TableMerge
-from git_datamanager.tables.merging.rowmerge import Take, Three
+from git_datamanager.tables.merging.merged import Clash, TableMerge, Take
+from git_datamanager.tables.merging.rowmerge import Three
 from git_datamanager.tables.merging.tables import Sides
 from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import Column, Table, same_text
@@ -31,12 +31,9 @@ _ODD = re.compile(r"[(,]\s*languageid\s*=", re.IGNORECASE)
 class Virtual:
     """`merge` every one, then `refresh`."""
 
-    def __init__(
-        self, database: sqlite3.Connection, take: Take | None, clash: Callable[[Clash], None]
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection, judge: Judge) -> None:
         self._database = database
-        self._take = take
-        self._clash = clash
+        self._judge = judge
 
     def merge(self, sides: Sides) -> TableMerge | None:
         """None where nothing comes from theirs. Raises DataError for one that keeps what nobody can ask."""
@@ -53,8 +50,8 @@ class Virtual:
             return None
         take = Take.THEIRS
         if not self._is_same(sides, "main", base, ours):
-            self._clash(Clash(sides.name, "virtual table", (), None, base, ours, theirs))
-            take = self._take or Take.OURS
+            clash = Clash(sides.name, "virtual table", (), None, base, ours, theirs)
+            take = self._judge.decide(clash) or Take.OURS
         return None if take is Take.OURS else self._replaced(sides, take)
 
     def refresh(self) -> None:
@@ -124,7 +121,7 @@ class Virtual:
             base = f"base.{quoted(sides.base.name)}"
         theirs = f"theirs.{quoted(sides.theirs.name)}"
         three = Three(base, ours, theirs, columns, columns[:1], SqliteDialect())
-        made = Keyed(self._database, sides.name, three, self._take, self._clash).run()
+        made = Keyed(self._database, sides.name, three, self._judge).run()
         return made if made.added or made.removed or made.changed else None
 
     def _replaced(self, sides: Sides, take: Take) -> TableMerge:
