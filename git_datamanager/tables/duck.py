@@ -35,7 +35,9 @@ class DuckEngine:
 
     def __init__(self, database: "DuckDBPyConnection", schemas: Sequence[Schema], kind: str) -> None:
         self._is_text = kind == kinds.CSV
-        self._narrow = WIDE_PARQUET if kind == kinds.PARQUET else NARROW
+        self._narrow, self._text_of = (
+            (WIDE_PARQUET, _text_of) if kind == kinds.PARQUET else (NARROW, _as_text)
+        )
         self.widest, self.joins_fully = 1 << 20, True
         self._database = database
         self._schemas = schemas
@@ -77,7 +79,9 @@ class DuckEngine:
     def packed(self, side: Side, table: Table) -> str | None:
         if not self._is_wide:
             return None
-        return side.word if len(table.columns) > self._narrow else relation_of(table.names, side.word)
+        if len(table.columns) > self._narrow:
+            return side.word
+        return relation_of(map(self._text_of, table.columns), side.word)
 
     def rows(self, sql: str, values: Sequence[Cell] = ()) -> Iterator[Row]:
         yield from _fetched(self._database, sql, values)
@@ -192,10 +196,12 @@ def _pack(database: "DuckDBPyConnection", table: str, rows: str, columns: Sequen
 
 def _text_of(column: Column) -> str:
     """Values that are equal have one text: -0.0 is 0.0."""
-    name = quoted(column.name)
-    return (
-        f"CAST({name} + 0 AS VARCHAR)" if column.type in ("FLOAT", "DOUBLE") else f"CAST({name} AS VARCHAR)"
-    )
+    is_real = column.type in ("FLOAT", "DOUBLE")
+    return f"CAST({quoted(column.name)} + 0 AS VARCHAR)" if is_real else _as_text(column)
+
+
+def _as_text(column: Column) -> str:
+    return f"CAST({quoted(column.name)} AS VARCHAR)"
 
 
 Reader = Callable[..., Table]

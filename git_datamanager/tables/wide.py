@@ -5,7 +5,7 @@ are one list of texts each, `cells`; they are compared list by list.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from git_datamanager.tables.comparison import Comparison
@@ -18,11 +18,9 @@ _WORD = re.compile(r'"(?:[^"]|"")*"|\w+')
 _SHARED, _ALL = "shared cells", ("cells before", "cells after")
 
 
-def relation_of(names: Sequence[str], table: str) -> str:
-    """The lists of a table that has columns of its own, as they stand in FROM."""
-    return (
-        f"(SELECT [{', '.join(f'CAST({quoted(name)} AS VARCHAR)' for name in names)}] AS cells FROM {table})"
-    )
+def relation_of(cells: Iterable[str], table: str) -> str:
+    """The lists of a table that has columns of its own, as they stand in FROM; `cells`: each as a text."""
+    return f"(SELECT [{', '.join(cells)}] AS cells FROM {table})"
 
 
 def scope(packed: str, table: Table, condition: str) -> tuple[str, Sequence[str]]:
