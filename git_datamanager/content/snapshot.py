@@ -65,7 +65,7 @@ def capture(path: Path, target: Path) -> None:
         target.unlink(missing_ok=True)
         if "locked" in str(error) or "busy" in str(error):
             raise Locked(
-                f"{path} is being written to and stayed locked for {_BUSY_SECONDS:.0f} s: nothing was added"
+                f"{path} is being written to and stayed locked for {_BUSY_SECONDS:.0f} s: nothing was done"
             ) from error
         raise _unreadable(path, error) from error
     except sqlite3.DatabaseError as error:
@@ -75,7 +75,7 @@ def capture(path: Path, target: Path) -> None:
 
 def _unreadable(path: Path, error: sqlite3.Error) -> Conflict:
     return Conflict(
-        f"{path} has a log beside it and SQLite cannot read the two together ({error}): nothing was added",
+        f"{path} has a log beside it and SQLite cannot read the two together ({error}): nothing was done",
         hints=[f"sqlite3 {shlex.quote(str(path))} 'PRAGMA wal_checkpoint(TRUNCATE)'   # recovers it"],
     )
 
@@ -119,7 +119,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
 
 def _moved(path: Path, how: str) -> Conflict:
     return Conflict(
-        f"{path} {how} while it was read: nothing was added",
+        f"{path} {how} while it was read: nothing was done",
         hints=["wait until it is written completely, then run the same command again"],
     )
 

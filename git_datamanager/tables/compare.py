@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from git_datamanager.errors import DataError
 from git_datamanager.tables import where, wide
 from git_datamanager.tables.comparison import Comparison, count, one_sided
 from git_datamanager.tables.engine import Engine, Side, Unreadable
@@ -57,7 +56,7 @@ class Wish:
 
 
 def compare_tables(engine: Engine, wish: Wish) -> tuple[list[TableDiff], list[ThingChange]]:
-    """What differs between both sides, each table for itself. Raises Corrupt, and DataError for a condition
+    """What differs between both sides, each table for itself. Raises Corrupt, and Misfit for a condition
     that fits no table."""
     before, after = engine.schema(Side.BEFORE), engine.schema(Side.AFTER)
     pairs = _wanted(before, after, wish)
@@ -82,10 +81,7 @@ def _misfits(engine: Engine, pairs: Sequence[Twins], wish: Wish) -> list[str | N
     asked = [pair for pair in pairs if _is_open(pair)]
     problems = list(filter(None, said))
     if asked and len(problems) == len(asked):
-        raise DataError(
-            f"--where is no condition on the rows of {_listed(asked)}: {problems[0]}",
-            hints=["it is an expression of SQL, such as: year > 2030 AND region = 'east'"],
-        )
+        raise where.Misfit(_listed(asked), problems[0])
     return said
 
 

@@ -6,6 +6,7 @@ that they can read the two sources and nothing else (docs/design/tables.md, "Sou
 
 import re
 
+from git_datamanager.errors import DataError
 from git_datamanager.tables.engine import Engine, Unreadable
 
 _CHANCE = re.compile(
@@ -14,6 +15,18 @@ _CHANCE = re.compile(
 """Functions of either engine whose answer does not come from the row."""
 _ASIDE = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 """A name in quotes, which counts; texts and comments, which do not."""
+
+
+class Misfit(DataError):
+    """A condition that fits no table of a source."""
+
+    def __init__(self, where: str, words: str) -> None:
+        """`where`: the tables in words; `words`: what the engine says of the condition."""
+        super().__init__(
+            f"--where is no condition on the rows of {where}: {words}",
+            hints=["it is an expression of SQL, such as: year > 2030 AND region = 'east'"],
+        )
+        self.words = words
 
 
 def problem(engine: Engine, scope: str, condition: str) -> str | None:

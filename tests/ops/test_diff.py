@@ -239,6 +239,42 @@ def test_less_than_all_of_it(three: Clone) -> None:
     assert (found["source"]["tables"][0]["added"], found["scope"]) == (2, "rows asked for")
 
 
+def test_a_condition_need_not_fit_every_dataset(three: Clone) -> None:
+    three.write("years.csv", "year,v\n2020,a\n2030,a\n")
+    three.write("runs/one.csv", "year,v\n2020,a\n2030,a\n")
+    three.write("runs/two.csv", "name,v\nx,a\n")
+    three.data("add", "years.csv", "runs")
+    change(three.path / "e.sqlite", "DELETE FROM t")
+    three.write("years.csv", "year,v\n2020,b\n2030,b\n")
+    three.write("runs/one.csv", "year,v\n2020,b\n2030,b\n")
+    three.write("runs/two.csv", "name,v\nx,b\n")
+    shown = three.data("diff", "--where", "year > 2025")
+    assert "not compared: --where does not fit it: no such column: year" in shown.out
+    assert "--where does not fit two.csv: " in shown.out
+    assert shown.out.count("+ 2030, b") == 2
+    assert "2020" not in shown.out
+    assert shown.err == ""
+    for condition, names in (("year > 2025", ["e.sqlite"]), ("nope", []), ("nope", ["runs"])):
+        said = three.data("diff", "--where", condition, "--", *names, code=128)
+        assert "--where is no condition on the rows of table" in said.out
+        assert "hint: it is an expression of SQL" in said.err
+
+
+def test_a_journal_that_waits_for_a_recovery_is_said_in_words_of_the_diff(three: Clone) -> None:
+    with closing(sqlite3.connect(three.path / "e.sqlite")) as database:
+        database.execute("PRAGMA cache_size = 1")
+        database.execute("BEGIN")
+        database.execute("CREATE TABLE big (x)")
+        database.executemany("INSERT INTO big VALUES (randomblob(?))", [(4000,)] * 99)
+        for path in three.path.glob("e.sqlite*"):
+            shutil.copy(path, path.with_name(path.name.replace("e.", "hot.")))
+    for path in three.path.glob("hot.sqlite*"):
+        path.replace(path.with_name(path.name.replace("hot.", "e.")))
+    said = three.data("diff", code=5)
+    assert "SQLite cannot read the two together" in said.out + said.err
+    assert "added" not in said.out + said.err
+
+
 def test_tables_and_keys_that_nobody_has(three: Clone) -> None:
     change(three.path / "e.sqlite", "DELETE FROM t")
     three.write("a.bin", "a")

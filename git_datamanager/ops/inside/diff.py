@@ -19,6 +19,7 @@ from git_datamanager.tables.compare import SAMPLES, Wish
 from git_datamanager.tables.result import TableDiff
 from git_datamanager.tables.schema import either, folded
 from git_datamanager.tables.source import compare as compare_files
+from git_datamanager.tables.where import Misfit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,8 @@ def compare(
 
 
 def _fitting(found: list[DatasetDiff], asked: Asked, schemas: str) -> list[DatasetDiff]:
-    """Without the datasets that have no such table. Raises NotFound where none has it, or the key."""
+    """Without the datasets that have no such table; a condition that fits one need not fit the others. Raises
+    NotFound where none has the table, or the key."""
     compared = [one for one in found if one.source is not None or one.folder is not None]
     if asked.tables:
         without = [one for one in compared if not _tables(one)]
@@ -127,6 +129,8 @@ def _fitting(found: list[DatasetDiff], asked: Asked, schemas: str) -> list[Datas
                 hints=[f"{schemas}   # the tables that differ"],
             )
         found = [one for one in found if one not in without]
+    if any(table.is_compared for one in compared for table in _tables(one)):
+        found = [_unasked(one) if isinstance(one.failure, Misfit) else one for one in found]
     tables = [table for one in compared for table in _tables(one) if table.rows_before is not None]
     wanted = [folded(name) for name in asked.key]
     if asked.key and tables and not any([*map(folded, t.key)] == wanted or t.note for t in tables):
@@ -135,6 +139,12 @@ def _fitting(found: list[DatasetDiff], asked: Asked, schemas: str) -> list[Datas
             hints=[f"{schemas}   # the columns that differ"],
         )
     return found
+
+
+def _unasked(diff: DatasetDiff) -> DatasetDiff:
+    """That the condition does not fit here is no error."""
+    assert isinstance(diff.failure, Misfit)  # noqa: S101 -- asked of those alone
+    return replace(diff, problem=f"--where does not fit it: {diff.failure.words}", failure=None)
 
 
 def _tables(diff: DatasetDiff) -> list[TableDiff]:

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from git_datamanager.content import snapshot, treediff
+from git_datamanager.content import treediff
 from git_datamanager.content.tree import EMPTY, Listing, Member
 from git_datamanager.errors import Corrupt, DataError
 from git_datamanager.events import mover
 from git_datamanager.manager import DataManager
 from git_datamanager.ops.inside.diff_standing import Standing
 from git_datamanager.ops.inside.differences import FolderDiff, MemberChange
-from git_datamanager.ops.inside.reading import memory_for
+from git_datamanager.ops.inside.reading import memory_for, steady
 from git_datamanager.ops.trees.local import here, kept_listing, kept_members, part_of
 from git_datamanager.ops.trees.local import provider as beside_or
 from git_datamanager.tables import kinds
@@ -21,6 +21,7 @@ from git_datamanager.tables.compare import Wish
 from git_datamanager.tables.result import SourceDiff
 from git_datamanager.tables.schema import Change
 from git_datamanager.tables.source import compare
+from git_datamanager.tables.where import Misfit
 from git_datamanager.workspace.folderbuild import Provide
 
 MOST_BYTES = 256 << 20
@@ -39,7 +40,8 @@ def compare_folders(
     """What differs between two folders whose listings are here. `most`: so many members are compared as
     tables, None: all, however large. `fetches`: members may come from the stores.
 
-    Raises Corrupt for a damaged listing; of a member that cannot be had `note` tells.
+    Raises Corrupt for a damaged listing, Misfit for a condition that fits no member; of a member that cannot
+    be had, or that it does not fit, `note` tells.
     """
     old, new = _listing(manager, before, after), _listing(manager, after, before)
     members = member_changes(old, new)
@@ -50,15 +52,17 @@ def compare_folders(
     if len(chosen) < len(found) and most != 0:
         notes.append(f"{len(found) - len(chosen)} changed tables were not compared: --rows all compares them")
     tables: dict[str, SourceDiff] = {}
+    misfits: dict[str, Misfit] = {}
     if chosen and before is not None and after is not None:
         with tempfile.TemporaryDirectory(prefix="git-data-tables-") as folder, ExitStack() as stack:
             files = [
                 _Files(manager, side, listing, Path(folder), stack, fetches=fetches).of(chosen)
                 for side, listing in ((before, old), (after, new))
             ]
-            tables = _tables(files[0], files[1], chosen, wish, memory_for(manager))
-        if len(tables) < len(chosen):
-            notes.append(f"the bytes of {len(chosen) - len(tables)} changed tables are not in this clone")
+            tables, misfits = _tables(files[0], files[1], chosen, wish, memory_for(manager))
+        if absent := len(chosen) - len(tables) - len(misfits):
+            notes.append(f"the bytes of {absent} changed tables are not in this clone")
+        notes += _unasked(misfits, tables)
         if wish.tables:  # nothing is said of files that have no such table
             tables = {path: source for path, source in tables.items() if source.tables or source.note}
     return FolderDiff(
@@ -145,9 +149,9 @@ class _Files:
         return {m.path: found[m.digest] for m in members if m.digest in found}
 
     def _read(self, path: Path) -> Path:
-        """A file of the working folder, which must not change until the comparison is over."""
-        self._stack.enter_context(snapshot.reading(path))
-        return path
+        """A file of the working folder, which must not change until the comparison is over; a database that
+        was opened since the folder was looked at, with its log."""
+        return self._stack.enter_context(steady(path))
 
     def _written(self, members: Sequence[Member]) -> dict[bytes, Path]:
         written = {}
@@ -191,6 +195,21 @@ class _Files:
 
 def _tables(
     before: Mapping[str, Path], after: Mapping[str, Path], paths: Sequence[str], wish: Wish, memory: int
-) -> dict[str, SourceDiff]:
-    both = [path for path in paths if path in before and path in after]
-    return {path: compare(before[path], after[path], path, wish, memory) for path in both}
+) -> tuple[dict[str, SourceDiff], dict[str, Misfit]]:
+    """By path what changed in those that are here, and those whose rows the condition does not fit."""
+    tables, misfits = dict[str, SourceDiff](), dict[str, Misfit]()
+    for path in paths:
+        if path not in before or path not in after:
+            continue
+        try:
+            tables[path] = compare(before[path], after[path], path, wish, memory)
+        except Misfit as error:
+            misfits[path] = error
+    return tables, misfits
+
+
+def _unasked(misfits: Mapping[str, Misfit], tables: Mapping[str, SourceDiff]) -> list[str]:
+    """What is said of members that a condition does not fit. Raises Misfit where it fits no other."""
+    if misfits and not any(source.tables for source in tables.values()):
+        raise next(iter(misfits.values()))
+    return [f"--where does not fit {path}: {error.words}" for path, error in misfits.items()]
