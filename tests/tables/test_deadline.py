@@ -1,6 +1,7 @@
 """Work that takes too long is broken off in the middle of it, in either engine."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -101,6 +102,13 @@ def test_a_connection_that_is_closed_is_left_alone() -> None:
         time.sleep(0.2)
     assert before
     assert len(called) == before
+
+
+def test_what_begins_after_the_first_interruption_meets_another() -> None:
+    interruptions = threading.Semaphore(0)
+    with pytest.raises(OutOfTime), limited(0), interruptible(interruptions.release):
+        assert interruptions.acquire(timeout=LATE)
+        assert interruptions.acquire(timeout=LATE)
 
 
 def test_without_a_limit_nothing_is_broken_off() -> None:
