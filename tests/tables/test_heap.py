@@ -19,7 +19,7 @@ def limit() -> int:
 def test_the_bound_holds_for_the_block_alone() -> None:
     before = limit()
     with bounded(MORE), pytest.raises(MemoryError):
-        bytearray(MORE + BESIDE)
+        bytearray(BESIDE + 4 * MORE)
     assert limit() == before
 
 
