@@ -9,15 +9,14 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_datamanager.errors import DataError
+from git_datamanager.tables.asking import nested
 from git_datamanager.tables.engine import NotInstalled
 from git_datamanager.tables.result import Row
 from git_datamanager.tables.rowdiff import quoted
 from git_datamanager.tables.schema import Column, folded
-from git_datamanager.tables.values import as_json
 from git_datamanager.tables.words import said
 
 if TYPE_CHECKING:
@@ -40,10 +39,6 @@ _PLAIN = frozenset(
 )  # fmt: skip
 """Types whose values Python has as they are."""
 _BATCH = 2048
-_DEEPEST = 200
-"""Lists in lists that Python reads and writes as JSON, wherever it stands itself."""
-_DIGITS = 4000
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{}\]]')
 _CANDIDATES = re.compile(r"Candidate (?:bindings|tables|functions): *([^\n]+)|Did you mean ([^\n]+)")
 
 Path = tuple[str, ...]
@@ -222,31 +217,7 @@ def _cell(column: Column, loads: bool) -> str:  # noqa: FBT001 -- one of two lis
 
 
 def _loaded(cell: Any, loads: bool) -> Any:  # noqa: FBT001
-    return _parsed(cell) if loads and cell is not None else cell
-
-
-def _parsed(text: str) -> Any:
-    """What JSON has no word for is written as in cells; what Python cannot nest so deeply stays text."""
-    if max(text.count("["), text.count("{")) > _DEEPEST and _depth(text) > _DEEPEST:
-        return text
-    return json.loads(
-        text, parse_constant=lambda word: as_json(float(word)), parse_float=_real, parse_int=_whole
-    )
-
-
-def _real(digits: str) -> object:
-    return as_json(float(digits))
-
-
-def _whole(digits: str) -> object:
-    """Python reads so many digits and no more."""
-    return int(digits) if len(digits) <= _DIGITS else {"integer": digits}
-
-
-def _depth(text: str) -> int:
-    signs = (match[0] for match in _BRACKETS.finditer(text))
-    steps = ((sign in "[{") - (sign in "]}") for sign in signs if len(sign) == 1)
-    return max(accumulate(steps), default=0)
+    return nested.loads(cell) if loads and cell is not None else cell
 
 
 def _execute(database: "DuckDBPyConnection", sql: str, seconds: float | None) -> None:
