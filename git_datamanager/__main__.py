@@ -33,6 +33,10 @@ def main() -> int:
     except KeyboardInterrupt:  # before there was anybody else to take it
         print("interrupted: nothing was done; run the same command again", file=sys.stderr)  # noqa: T201
         return 130
+    except BrokenPipeError:
+        from git_datamanager.cli.app import unread
+
+        return unread()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 EXIT_NEGATIVE = 1
 EXIT_USAGE = 129
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
+"""128 and the number of SIGPIPE."""
 
 
 class DataError(Exception):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from git_datamanager.cli import render
-from git_datamanager.errors import EXIT_INTERRUPTED, EXIT_USAGE, DataError, Forbidden
+from git_datamanager.errors import EXIT_INTERRUPTED, EXIT_UNREAD, EXIT_USAGE, DataError, Forbidden
 
 if TYPE_CHECKING:
     from git_datamanager.manager import DataManager
@@ -166,6 +166,7 @@ def run(arguments: Sequence[str]) -> int:
         result = cli.main(
             list(arguments), prog_name="git data", standalone_mode=False, complete_var="_GIT_DATA_COMPLETE"
         )
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
@@ -173,6 +174,8 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort) as stop:
         return _stopped(stop)
+    except (BrokenPipeError, SystemExit):  # which is what click makes of a BrokenPipeError
+        return unread()
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
         return _failed(error)
     render.finish_progress()
@@ -189,11 +192,16 @@ def _stopped(stop: BaseException) -> int:
     return EXIT_INTERRUPTED
 
 
+def unread() -> int:
+    """The reader of our output has gone (head, a pager): nobody is told, and a shell sees what it sees of
+    git, which dies of the signal. What is still to be written goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return EXIT_UNREAD
+
+
 def _failed(error: Exception) -> int:
-    if isinstance(error, BrokenPipeError):
-        # The reader of our output has gone (head, a pager): that is no failure of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     problem = _refused_by_system(error) if isinstance(error, OSError) else error
     if not isinstance(problem, DataError):
         return _crashed()

@@ -10,11 +10,10 @@ from contextlib import contextmanager, suppress
 @contextmanager
 def paged(*, is_wanted: bool = True) -> Iterator[None]:
     """What is printed inside goes through the pager; colours stay, as git has them stay. A reader that has
-    seen enough ends the block, and that is no error."""
+    seen enough there ends the block, and that is no error."""
     command = _pager() if is_wanted and _is_terminal() else None
     if command is None:
-        with _read_enough():
-            yield
+        yield
         return
     env = {"LESS": "FRX", "LV": "-c", **os.environ}
     sys.stdout.flush()

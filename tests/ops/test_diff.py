@@ -539,15 +539,34 @@ def test_a_reader_that_has_seen_enough_is_no_error(three: Clone) -> None:
     for word, code in (("", 0), ("--exit-code", 1)):
         options = [word] if word else []
         assert on_terminal(three, "HEAD~2", *options, pager="true", code=code) == b""
-        with subprocess.Popen(
-            ["git", "data", "diff", "HEAD~2", *options], cwd=three.path,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        ) as process:  # fmt: skip
-            assert process.stdout is not None
-            assert process.stderr is not None
-            process.stdout.close()
-            assert process.stderr.read() == b""
-        assert process.returncode == code
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["diff", "HEAD~2"],
+        ["log"],
+        ["ls"],
+        ["show", "e.sqlite"],
+        ["status"],
+        ["catalog"],
+        ["sql", "SELECT * FROM e"],
+        ["sql", "SELECT * FROM e", "--format", "csv"],
+        ["--help"],
+        ["--version"],
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_that_nobody_reads_is_no_error_to_talk_about(three: Clone, command: list[str]) -> None:
+    """As git: a shell sees 141, which is SIGPIPE, and nobody says a word."""
+    with subprocess.Popen(
+        ["git-data", *command], cwd=three.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (said, process.returncode) == (b"", 141)
 
 
 def test_on_a_terminal_it_asks_once_before_it_fetches(story: World, published: Clone) -> None:
