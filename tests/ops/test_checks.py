@@ -245,6 +245,20 @@ def test_a_commit_that_keeps_the_rules_passes_and_a_warning_refuses_none(ana: Cl
     assert "Demand" not in done.err
 
 
+def test_a_commit_is_asked_among_the_datasets_that_it_holds(ana: Clone) -> None:
+    """Not those of the work tree, which may have gone on."""
+    ana.git("config", "data.check", "commit")
+    ana.write("checks/both.sql", "-- dataset: energy.sqlite\nSELECT price FROM prices WHERE price < 0")
+    database(ana.path / "energy.sqlite", "UPDATE Demand SET value = 9 WHERE region = 'north'")
+    ana.data("add", "energy.sqlite")
+    staged = ana.git("rev-parse", ":manifest.json").out.strip()
+    ana.write("prices.csv", "day,price\n2030-01-01,-1\n")
+    ana.data("add", "prices.csv")
+    ana.git("update-index", "--cacheinfo", f"100644,{staged},manifest.json")
+    assert "both" not in ana.git("commit", "-q", "-m", "nine").err
+    assert outcomes(ana, "energy.sqlite", code=1)["both"] == "failed"
+
+
 def test_one_dataset_that_is_damaged_keeps_no_rule_and_the_others_are_checked(ana: Clone) -> None:
     ana.write("a.parquet", b"PAR1" + b"x" * 300 + b"PAR1")
     ana.write(".gitdata", ana.read(".gitdata").decode() + '[check "a.parquet"]\nunique = (a)\nrows = 1..\n')
