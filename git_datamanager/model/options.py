@@ -1,6 +1,5 @@
 """What a dataset is told of itself: `options` in docs/spec/manifest-v1.md."""
 
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -51,6 +50,8 @@ def read_word(word: str) -> tuple[str, Any]:
         raise DataError(
             f"{word[:80]!r} has no value", hints=[f"git data set NAME {name}=VALUE   # or --unset {name}"]
         )
+    if text != text.encode("utf-8", "replace").decode():
+        raise DataError(f"what {name} is to be is no UTF-8 text", hints=["say it again in a UTF-8 terminal"])
     value = _read(KNOWN[name].type, text)
     if isinstance(value, list) and "" in value:
         raise DataError(f"{word[:80]!r} has an empty name", hints=[f'git data set NAME {name}="a,b"'])
@@ -77,7 +78,7 @@ def _read(kind: type, text: str) -> object:
         return text
     if text.startswith("["):
         try:
-            return strictjson.loads(os.fsencode(text), what="the list")
+            return strictjson.loads(text.encode(), what="the list")
         except ManifestError:
             return text
     return [word.strip() for word in text.split(",")]

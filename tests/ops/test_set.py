@@ -57,6 +57,7 @@ def test_rows_are_matched_by_the_key_from_then_on(ana: Clone) -> None:
         (["--unset", "colour"], "there is no option 'colour'"),
         (["key"], "'key' has no value"),
         (["key="], "'key=' has no value"),
+        (["title=Strom\udcfc"], "what title is to be is no UTF-8 text"),
         (["key=,"], "has an empty name"),
         (["tags=[1]"], "option tags is not a list of strings"),
         (["tags=[broken"], "option tags is not a list of strings"),
