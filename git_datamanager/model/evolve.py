@@ -31,6 +31,8 @@ class Draft:
     message: str = ""
     merges: tuple[str, ...] = ()
     """Entries beside its parent whose rows it holds too."""
+    parent: str | None = None
+    """The id of the version that it goes on with, where that is not the latest one."""
 
 
 def add_version(
@@ -66,7 +68,7 @@ def add_version(
         created=draft.time,
         author=draft.author,
         message=draft.message,
-        parent=kept.latest.id if kept.latest else None,
+        parent=draft.parent or (kept.latest.id if kept.latest else None),
         rollback_of=rollback_of,
         extra={"merges": list(draft.merges)} if draft.merges else {},
     )

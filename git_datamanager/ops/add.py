@@ -101,16 +101,18 @@ def take_in(
     *,
     message: str = "",
     merges: tuple[str, ...] = (),
+    parent: str | None = None,
     dry_run: bool = False,
 ) -> Added:
-    """Make a file, wherever it lies, the next version of a dataset; the working file follows. Raises
+    """Make a file, wherever it lies, the next version of a dataset; the working file follows. `parent`: the
+    id of the version that it goes on with, where that is not the latest one. Raises
     DirtyFile where that has bytes that nobody added, and nothing was changed then."""
     manifest = manager.manifests.current()
     found = capture_file(manager, name, path)
-    _enter(manager, [found], message, merges, dry_run=True)  # refused before a file moves
+    _enter(manager, [found], message, merges, parent, dry_run=True)  # refused before a file moves
     if not dry_run and path.resolve() != manager.work.path(name).resolve():
         _follow(manager, manifest, found)
-    return _enter(manager, [found], message, merges, dry_run=dry_run)[0]
+    return _enter(manager, [found], message, merges, parent, dry_run=dry_run)[0]
 
 
 def _follow(manager: DataManager, manifest: Manifest, found: Captured) -> None:
@@ -172,6 +174,7 @@ def _enter(
     captured: Sequence[Captured],
     message: str,
     merges: tuple[str, ...] = (),
+    parent: str | None = None,
     *,
     dry_run: bool,
 ) -> list[Added]:
@@ -181,7 +184,7 @@ def _enter(
 
     def evolve(manifest: Manifest, committed: frozenset[str]) -> Manifest:
         for found in captured:
-            draft = Draft(new_ulid(), utc_now(), author, message, merges)
+            draft = Draft(new_ulid(), utc_now(), author, message, merges, parent)
             manifest = add_version(
                 manifest,
                 check_name(found.name),

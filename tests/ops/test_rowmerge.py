@@ -325,3 +325,49 @@ def test_a_file_that_holds_no_decisions(ana: Clone) -> None:
     assert "absent.json cannot be read" in refused.err
     ana.write("odd.json", "{}")
     assert "its schema is not" in ana.data("resolve", "--merge-rows", "--decisions", "odd.json", code=128).err
+
+
+# What happens around it
+
+
+def test_bytes_that_are_nowhere(ana: Clone) -> None:
+    branches(ana, "UPDATE t SET w = 'theirs' WHERE id = 1", "UPDATE t SET v = 'ours' WHERE id = 1")
+    lost = next(v["oid"] for v in ana.versions("a.sqlite") if v["message"] == "theirs").removeprefix(
+        "sha256:"
+    )
+    stores = [path for path in ana.path.parent.rglob(f"*{lost[4:]}*") if path.is_file()]
+    assert stores
+    for path in stores:
+        path.unlink()
+    before = ana.manifest(), ana.read("a.sqlite"), sorted(ana.path.rglob("*"))
+    refused = ana.data("resolve", "--merge-rows", code=3)
+    assert "a.sqlite" in refused.err
+    assert "hint: " in refused.err
+    assert (ana.manifest(), ana.read("a.sqlite"), sorted(ana.path.rglob("*"))) == before
+
+
+def side_branch(ana: Clone, name: str, change: str) -> None:
+    ana.git("checkout", "-q", "-b", name, "start")
+    ana.data("pull", "a.sqlite")
+    database(ana.path / "a.sqlite", change)
+    commit(ana, name)
+
+
+def test_three_branches_are_merged_two_by_two(ana: Clone) -> None:
+    ana.git("branch", "start")
+    changes = {
+        "x": "UPDATE t SET v = 'x' WHERE id = 1",
+        "y": "UPDATE t SET w = 'y' WHERE id = 1",
+        "z": "INSERT INTO t VALUES (9, 'z', 'z')",
+    }
+    for name, change in changes.items():
+        side_branch(ana, name, change)
+    ana.git("checkout", "-q", "x")
+    ana.data("pull", "a.sqlite")
+    for other in ("y", "z"):
+        ana.git("merge", "-q", "--no-edit", other)
+    for _ in range(2):
+        ana.data("resolve", "--merge-rows", "a.sqlite")
+        ana.commit("rows")
+    assert "no rows to merge" in ana.data("resolve", "--merge-rows").out
+    assert rows(ana.path / "a.sqlite") == [(1, "x", "y"), (2, "a", "b"), (9, "z", "z")]

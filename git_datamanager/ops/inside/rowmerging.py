@@ -130,10 +130,25 @@ def _one(manager: DataManager, dataset: Dataset, found: Heads, wanted: Wanted, m
         if not rows.is_written:
             return Merged(dataset.name, found, rows, None)
         message = "Merge the rows of {} and {}".format(*sorted((found.ours.name, found.theirs.name)))
-        newest = dataset.latest
-        merges = tuple(v.id for v in (found.ours, found.theirs) if newest is None or v.id != newest.id)
-        added = take_in(manager, dataset.name, out, message=message, merges=merges, dry_run=wanted.is_dry)
+        parent, *merges = _descent(dataset, found)
+        added = take_in(
+            manager,
+            dataset.name,
+            out,
+            message=message,
+            merges=tuple(merges),
+            parent=parent,
+            dry_run=wanted.is_dry,
+        )
     return Merged(dataset.name, found, rows, added)
+
+
+def _descent(dataset: Dataset, found: Heads) -> tuple[str, str]:
+    """The two sides, the parent first: the newest version, but never one of a third branch."""
+    newest = dataset.latest
+    if newest is not None and newest.id == found.theirs.id:
+        return found.theirs.id, found.ours.id
+    return found.ours.id, found.theirs.id
 
 
 def _by_hand(dataset: Dataset, found: Heads) -> list[str]:
