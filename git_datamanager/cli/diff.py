@@ -9,6 +9,7 @@ import click
 from git_datamanager.cli import asking, options, render
 from git_datamanager.cli.app import HELP, manager
 from git_datamanager.errors import Conflict
+from git_datamanager.model.names import pasteable
 
 if TYPE_CHECKING:
     from git_datamanager.ops.inside.differences import DatasetDiff
@@ -28,6 +29,8 @@ class _WithNames(click.Command):
 
 _PAGE = b"<!doctype html"
 _NAMES = f"{__name__}.names"
+_KEYLESS = ("csv", "jsonl", "parquet")
+"""Files that declare no key."""
 
 
 def _rows(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -94,6 +97,7 @@ def diff(
         render.json(diff_json.SCHEMA, diff_json.document(found))
     elif html is None:
         _print(found, names_only=name_only, rows=count, paged=not no_pager)
+        _tell_of_keys(found)
     failures = [one.failure for one in found if one.failure is not None]
     for hint in dict.fromkeys(hint for failure in failures for hint in failure.hints):
         render.hint(hint)
@@ -113,6 +117,16 @@ def _print(found: "Sequence[DatasetDiff]", *, names_only: bool, rows: int | None
                 continue
             for line in diff_text.lines(one, manner):
                 render.out(line)
+
+
+def _tell_of_keys(found: "Sequence[DatasetDiff]") -> None:
+    """Where whole rows of a file went and came, they may be changed ones: said once."""
+    for one in found:
+        tables = one.source.tables if one.source is not None and one.source.kind in _KEYLESS else ()
+        if any(table.added and table.removed and not (table.key or table.note) for table in tables):
+            render.hint("git data diff --key COLUMN …   # matches rows by it")
+            render.hint(f"git data set {pasteable(one.name)} key=COLUMN   # for everybody")
+            return
 
 
 def _refuse_to_replace(path: Path) -> None:

@@ -253,7 +253,7 @@ def test_a_condition_need_not_fit_every_dataset(three: Clone) -> None:
     assert "--where does not fit two.csv: " in shown.out
     assert shown.out.count("+ 2030, b") == 2
     assert "2020" not in shown.out
-    assert shown.err == ""
+    assert "expression of SQL" not in shown.err
     for condition, names in (("year > 2025", ["e.sqlite"]), ("nope", []), ("nope", ["runs"])):
         said = three.data("diff", "--where", condition, "--", *names, code=128)
         assert "--where is no condition on the rows of table" in said.out
@@ -405,7 +405,16 @@ def test_csv_by_key(ana: Clone) -> None:
     ana.write("a.csv", "id,price\n1,2.0\n2,3.5\n")
     ana.data("add", "a.csv")
     ana.write("a.csv", "id,price\n1,2.0\n2,3.75\n5,NULL\n")
-    text = ana.data("diff", "--key", "id").out
+    told = [
+        "hint: git data diff --key COLUMN …   # matches rows by it",
+        "hint: git data set a.csv key=COLUMN   # for everybody",
+    ]
+    assert ana.data("diff").err.splitlines() == told
+    assert ana.data("diff", "--json").err == ""
+    assert ana.data("diff", "--where", "id = 5").err == "", "rows were added, and none removed"
+    shown = ana.data("diff", "--key", "id")
+    assert shown.err == ""
+    text = shown.out
     assert "\n  (keyed by id)  +1 −0 ~1, 1 unchanged\n" in text, "its one table has no name"
     assert "~ 2: price: 3.5 → 3.75" in text
     assert "+ 5: 'NULL'" in text

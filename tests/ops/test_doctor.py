@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -254,6 +255,34 @@ def test_fix_puts_right_what_is_safe(ana: Clone, fault: str) -> None:
     assert again.repaired == []
     if name != "ignored":
         assert ana.git("status", "--porcelain").out == before
+
+
+def test_folders_of_killed_comparisons_are_removed_and_nothing_else(
+    ana: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    old_file(tmp_path / "temp" / "git-data-tables-old" / "spilled" / "rows")
+    old_file(tmp_path / "temp" / "git-data-tables-young" / "rows")
+    old_file(tmp_path / "temp" / "git-data-tables-used" / "spilled" / "rows", age=60)
+    old_file(tmp_path / "temp" / "git-data-tables-others" / "rows")
+    old_file(tmp_path / "temp" / "git-data-tables-file")
+    old_file(tmp_path / "elsewhere" / "rows")
+    (tmp_path / "temp" / "git-data-tables-old" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "temp" / "git-data-tables-link").symlink_to(tmp_path / "elsewhere")
+    long_ago = (time.time() - 2 * DAY,) * 2
+    for name in ("old/link", "old/spilled", "old", "used/spilled", "used", "others", "link"):
+        os.utime(tmp_path / "temp" / f"git-data-tables-{name}", long_ago, follow_symlinks=False)
+    if os.getuid() == 0:
+        os.chown(tmp_path / "temp" / "git-data-tables-others", 12345, -1)
+    else:
+        shutil.rmtree(tmp_path / "temp" / "git-data-tables-others")
+    kept = {path.name for path in (tmp_path / "temp").iterdir()} - {"git-data-tables-old"}
+    check = found(look(ana), "left-overs")
+    assert check.result is Result.WARN
+    assert check.said.endswith("temp/git-data-tables-old")
+    assert found(look(ana, fix=True), "left-overs").result is Result.OK
+    assert {path.name for path in (tmp_path / "temp").iterdir()} == kept
+    assert (tmp_path / "elsewhere" / "rows").exists()
 
 
 def test_a_driver_that_lacks_is_named_by_what_it_does(ana: Clone) -> None:

@@ -2,8 +2,13 @@
 
 import os
 import shlex
+import shutil
+import stat
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from git_datamanager import fsio
@@ -12,6 +17,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Kind, Manifest, State
 from git_datamanager.model.names import pasteable
 from git_datamanager.ops.doctor.check import Check, Look, each, ok, skipped, warn
+from git_datamanager.tables.words import FOLDER
 from git_datamanager.workspace import ignorefile
 
 _TOPIC = "files"
@@ -73,21 +79,50 @@ def _stale(folders: Sequence[Path]) -> list[Path]:
 
 def _leftovers(manager: DataManager, manifest: Manifest | None) -> Check:
     folders = _folders(manager, manifest)
-    found = _stale(folders)
-    if not found:
+    found, private = _stale(folders), private_folders()
+    if not found and not private:
         return ok(_TOPIC, "left-overs", "no temporary files older than a day")
     size = sum(path.lstat().st_size for path in found)
+    said = [f"{len(found)} temporary files of killed runs, {size >> 20:,} MiB"] if found else []
+    if private:
+        said.append(f"folders of killed comparisons: {_named([str(folder) for folder in private])}")
     return warn(
-        _TOPIC, "left-overs", f"{len(found)} temporary files of killed runs, {size >> 20:,} MiB",
+        _TOPIC, "left-overs", "; ".join(said),
         "git data doctor --fix   # removes them", repair=lambda: _sweep(folders),
     )  # fmt: skip
 
 
 def _sweep(folders: Sequence[Path]) -> str:
-    before = len(_stale(folders))
+    before, private = len(_stale(folders)), private_folders()
     for folder in folders:
         fsio.sweep(folder, age=DAY)
-    return f"removed {before - len(_stale(folders))} temporary files"
+    for path in private:
+        shutil.rmtree(path, ignore_errors=True)  # it follows no link; what it cannot remove is found again
+    gone = len(private) - len(private_folders())
+    return f"removed {before - len(_stale(folders))} temporary files, {gone} folders"
+
+
+def private_folders() -> list[Path]:
+    """Folders of comparisons and questions in the system's temporary one that nobody touched for a day:
+    ours alone, and none that is a link."""
+    now, found = time.time(), []
+    for path in sorted(Path(tempfile.gettempdir()).glob(f"{FOLDER}*")):
+        with suppress(FileNotFoundError):  # somebody else has just finished
+            seen = path.lstat()
+            if stat.S_ISDIR(seen.st_mode) and _is_own(seen) and now - _touched(path) >= DAY:
+                found.append(path)
+    return found
+
+
+def _is_own(seen: os.stat_result) -> bool:
+    return sys.platform == "win32" or seen.st_uid == os.getuid()  # there the folder itself is the user's
+
+
+def _touched(folder: Path) -> float:
+    """When somebody last made, wrote or removed something in it. A question may go on for longer than a day:
+    its spilled rows are written to all the while."""
+    inside = (inner for path in folder.glob("*") for inner in (path, *path.glob("*")))
+    return max(path.lstat().st_mtime for path in (folder, *inside))
 
 
 def _index_lock(manager: DataManager) -> Check:

@@ -22,6 +22,7 @@ from git_datamanager.tables.result import SourceDiff
 from git_datamanager.tables.schema import Change
 from git_datamanager.tables.source import compare
 from git_datamanager.tables.where import Misfit
+from git_datamanager.tables.words import FOLDER
 from git_datamanager.workspace.folderbuild import Provide
 
 MOST_BYTES = 256 << 20
@@ -54,7 +55,7 @@ def compare_folders(
     tables: dict[str, SourceDiff] = {}
     misfits: dict[str, Misfit] = {}
     if chosen and before is not None and after is not None:
-        with tempfile.TemporaryDirectory(prefix="git-data-tables-") as folder, ExitStack() as stack:
+        with tempfile.TemporaryDirectory(prefix=FOLDER) as folder, ExitStack() as stack:
             files = [
                 _Files(manager, side, listing, Path(folder), stack, fetches=fetches).of(chosen)
                 for side, listing in ((before, old), (after, new))

@@ -11,6 +11,7 @@ from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Version
 from git_datamanager.model.names import pasteable
 from git_datamanager.tables.engine import MEMORY
+from git_datamanager.tables.words import FOLDER
 
 _SHARE = 3
 Entry = tuple[Dataset, Version]
@@ -131,7 +132,7 @@ def steady(path: Path) -> Iterator[Path]:
     """A file that stands in the work tree; of a database in use a consistent copy. Raises Conflict where it
     changes meanwhile."""
     if snapshot.is_sqlite(path) and snapshot.live_logs(path):
-        with tempfile.TemporaryDirectory(prefix="git-data-tables-") as folder:
+        with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
             copy = Path(folder) / "captured.sqlite"
             snapshot.capture(path, copy)
             yield copy
