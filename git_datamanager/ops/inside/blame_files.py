@@ -8,6 +8,7 @@ from typing import Protocol
 from git_datamanager.errors import DataError
 from git_datamanager.manager import DataManager
 from git_datamanager.model.manifest import Dataset, Kind, Version
+from git_datamanager.model.oid import Oid
 from git_datamanager.ops.inside import reading
 from git_datamanager.ops.inside.members import inside, member_file, version_listing
 from git_datamanager.ops.select import select, version_of
@@ -71,6 +72,7 @@ class FileInside:
         self._path = path
         self._stack = stack
         self._taken: dict[bytes, Path] = {}
+        self._digests: dict[Oid, bytes | None] = {}
         self.name = f"{dataset.name}/{path}"
 
     def is_here(self, version: Version) -> bool:
@@ -96,9 +98,11 @@ class FileInside:
         yield self._take(version, reading.never)
 
     def _digest(self, version: Version, may_fetch: reading.MayFetch) -> bytes | None:
-        listing = version_listing(self._manager, self._dataset, version, may_fetch)
-        position = listing.position(self._path)
-        return None if position is None else listing.digest(position)
+        if version.oid not in self._digests:  # a listing may be long, and is asked for several times
+            listing = version_listing(self._manager, self._dataset, version, may_fetch)
+            position = listing.position(self._path)
+            self._digests[version.oid] = None if position is None else listing.digest(position)
+        return self._digests[version.oid]
 
     def _take(self, version: Version, may_fetch: reading.MayFetch) -> Path | None:
         digest = self._digest(version, may_fetch)
