@@ -1,12 +1,19 @@
 """Two branches change one table: `git data resolve --merge-rows`, as somebody types it."""
 
 import json
+import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from git_datamanager import fsio
+from git_datamanager.errors import DataError, raise_failures
+from git_datamanager.manager import DataManager
+from git_datamanager.model.oid import Oid
+from git_datamanager.ops.inside.rowmerging import Wanted, merge_rows
 from tests.world import Clone, World
 
 
@@ -371,3 +378,60 @@ def test_three_branches_are_merged_two_by_two(ana: Clone) -> None:
         ana.commit("rows")
     assert "no rows to merge" in ana.data("resolve", "--merge-rows").out
     assert rows(ana.path / "a.sqlite") == [(1, "x", "y"), (2, "a", "b"), (9, "z", "z")]
+
+
+def publish(world: World, ana: Clone) -> None:
+    ana.git("push", "-q", "origin", "main")
+    world.publish(ana)
+    ana.git("pull", "-q", "--rebase")
+
+
+def test_a_published_version_and_a_pending_one(world: World, ana: Clone) -> None:
+    publish(world, ana)
+    ana.git("branch", "start")
+    side_branch(ana, "theirs", "UPDATE t SET w = 'theirs' WHERE id = 1")
+    ana.git("checkout", "-q", "main")
+    ana.data("pull", "a.sqlite")
+    database(ana.path / "a.sqlite", "UPDATE t SET v = 'ours' WHERE id = 1")
+    commit(ana, "ours")
+    publish(world, ana)
+    assert ana.states("a.sqlite")["v2"] == "published"
+    ana.git("merge", "-q", "--no-edit", "theirs")
+    ana.data("resolve", "--merge-rows")
+    ana.commit("rows")
+    assert rows(ana.path / "a.sqlite")[0] == (1, "ours", "theirs")
+    publish(world, ana)
+    assert "no rows to merge" in ana.data("resolve", "--merge-rows").out
+
+
+def test_a_working_file_that_is_edited_meanwhile_stays(ana: Clone) -> None:
+    branches(ana, "UPDATE t SET w = 'theirs' WHERE id = 1", "UPDATE t SET v = 'ours' WHERE id = 1")
+    before = ana.manifest()
+    manager = DataManager.open(ana.path)
+    for version in ana.versions("a.sqlite"):
+        manager.cache.drop(Oid.parse(version["oid"]))
+
+    def edit(_absent: object) -> bool:
+        database(ana.path / "a.sqlite", "UPDATE t SET v = 'edited'")
+        return True
+
+    with pytest.raises(DataError) as caught:
+        raise_failures(merge_rows(manager, [], Wanted(), edit).failures)
+    assert caught.value.hints
+    assert [row[1] for row in rows(ana.path / "a.sqlite")] == ["edited", "edited"]
+    assert ana.manifest() == before
+
+
+def test_the_next_merge_clears_what_a_killed_one_left(ana: Clone) -> None:
+    """Those of the last hour stay: another machine may be at work in a cache that is shared."""
+    branches(ana, "UPDATE t SET w = 'theirs' WHERE id = 1", "UPDATE t SET v = 'ours' WHERE id = 1")
+    folder = DataManager.open(ana.path).cache.root / "tmp"
+    folder.mkdir(exist_ok=True)
+    left = [folder / f"{fsio.TEMP_PREFIX}999999999-01{end}" for end in ("", "-journal", "-wal")]
+    young = folder / f"{fsio.TEMP_PREFIX}999999999-02"
+    for path in (*left, young):
+        path.write_bytes(b"x")
+    for path in left:
+        os.utime(path, (time.time() - 4000,) * 2)
+    ana.data("resolve", "--merge-rows")
+    assert list(folder.iterdir()) == [young]
