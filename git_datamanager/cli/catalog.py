@@ -24,19 +24,22 @@ _WEEK = 7 * 24 * 3600
     "--presign", type=click.IntRange(1, _WEEK), metavar="SECONDS",
     help="Links that anybody can use for so long, signed with your credentials.",
 )  # fmt: skip
+@click.option("--fetch", is_flag=True, help="Fetch what is not here, to count its rows.")
 @options.json_output
 @options.talk
-def catalog(out: Path | None, revision: str | None, presign: int | None, as_json: bool) -> None:
+def catalog(out: Path | None, revision: str | None, presign: int | None, fetch: bool, as_json: bool) -> None:
     """Show what is published: every version, its date, size, rows, checksum, and how to get it.
 
     Prints Markdown, or writes it as a page too. Rows are counted where the bytes are in this clone, and
-    remembered. Download links need data.remote.production.publicUrl, or --presign.
+    remembered; --fetch brings the others, the latest versions first, up to data.preview.maxSize. Download
+    links need data.remote.production.publicUrl, or --presign.
     """
     from git_datamanager.cli import catalog_text
     from git_datamanager.ops.inside.catalog import catalog as verb
 
     with manager() as data:
-        found = verb(data, revision=revision, presign=presign)
+        most = data.settings.size("data.preview.maxSize") if fetch else 0
+        found = verb(data, revision=revision, presign=presign, fetched=most)
     if out is not None:
         write(out, found)
     if as_json:

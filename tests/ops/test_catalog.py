@@ -35,7 +35,7 @@ def make_template(world: World, ana: Clone) -> None:
 
 
 def without_bytes(clone: Clone) -> None:
-    (clone.path / "energy.sqlite").unlink()
+    (clone.path / "energy.sqlite").unlink(missing_ok=True)
     manager = DataManager.open(clone.path)
     for version in manager.manifests.current().dataset("energy.sqlite").versions:
         manager.cache.drop(version.oid)
@@ -64,6 +64,27 @@ def test_published_versions_with_all_that_one_asks(ana: Clone) -> None:
 def test_rows_are_left_out_where_the_bytes_are_not_here(world: World, ana: Clone) -> None:
     clone = world.clone("reader")
     assert line(clone.data("catalog").out, "`energy.sqlite`")[4:] == ["– (not in this clone)", "2"]
+
+
+@pytest.mark.slow
+def test_what_is_not_here_is_fetched_to_be_counted_the_latest_first(world: World, ana: Clone) -> None:
+    clone = world.clone("reader")
+    size = ana.versions("energy.sqlite")[1]["size"]
+    some = clone.data("catalog", "--fetch", env={"GIT_DATA_PREVIEW_MAX_SIZE": str(size)}).out
+    assert line(some, "v2")[3] == "400"
+    assert line(some, "v1")[3] == "– (not in this clone)"
+    assert line(clone.data("catalog", "--fetch").out, "v1")[3] == "10"
+    without_bytes(clone)
+    assert line(clone.data("catalog").out, "v1")[3] == "10", "it is remembered"
+
+
+@pytest.mark.slow
+def test_what_cannot_be_fetched_is_said(world: World, ana: Clone) -> None:
+    clone = world.clone("reader")
+    production = world.root / "store" / "production"
+    assert production.is_dir()
+    production.rename(production.with_name("away"))
+    assert line(clone.data("catalog", "--fetch").out, "v2")[3] == "– (cannot be fetched)"
 
 
 @pytest.mark.slow

@@ -63,27 +63,37 @@ class Catalog(NamedTuple):
     """Seconds after which its addresses are worth nothing."""
 
 
-def catalog(manager: DataManager, *, revision: str | None = None, presign: int | None = None) -> Catalog:
-    """All published versions of all listed datasets, by name, as a commit has them.
+def catalog(
+    manager: DataManager, *, revision: str | None = None, presign: int | None = None, fetched: int = 0
+) -> Catalog:
+    """All published versions of all listed datasets, by name, as a commit has them. `fetched`: bytes that may
+    be fetched to count their rows, those of the latest versions first.
 
     Addresses come from `data.remote.production.publicUrl`, or with `presign` are signed for so many seconds
     with the credentials of whoever asks. Raises DataError where the store cannot sign.
     """
     manifest = manager.manifests.at(revision) if revision is not None else manager.manifests.current()
     address = _public(manager) if presign is None else _signed(manager, presign)
-    counter, found = RowCounter(manager), []
-    for dataset in manifest.listed():
-        versions = [version for version in dataset.versions if version.state is State.PUBLISHED]
-        if versions:
-            found.append(Listed(dataset, [_release(counter, dataset, v, address) for v in versions]))
+    published = [
+        (dataset, versions)
+        for dataset in manifest.listed()
+        if (versions := [version for version in dataset.versions if version.state is State.PUBLISHED])
+    ]
+    counter = RowCounter(manager, fetched)
+    ranked = [(n, dataset, version) for dataset, all_ in published for n, version in enumerate(all_)]
+    rows = {(d.name, v.name): counter.rows(d, v) for _, d, v in sorted(ranked, key=lambda one: one[0])}
+    found = [
+        Listed(dataset, [_release(dataset, v, rows[dataset.name, v.name], address) for v in versions])
+        for dataset, versions in published
+    ]
     return Catalog(found, presign)
 
 
-def _release(counter: RowCounter, dataset: Dataset, version: Version, address: _Address) -> Release:
+def _release(dataset: Dataset, version: Version, rows: Rows, address: _Address) -> Release:
     is_one_object = dataset.kind is Kind.FILE and version.compacted is None
     pull = f"git data pull {pasteable(f'{dataset.name}@{version.name}')}"
     url = address(version) if is_one_object else None
-    return Release(version, counter.rows(dataset, version), url, pull)
+    return Release(version, rows, url, pull)
 
 
 def _public(manager: DataManager) -> _Address:

@@ -26,6 +26,9 @@ class Rows(NamedTuple):
     """In two or three words, why nobody knows it."""
 
 
+_ABSENT = Rows(None, "not in this clone")
+
+
 def memo(manager: DataManager) -> Path:
     """The file that remembers; it may be deleted at any time."""
     return manager.state_folder / "rows.db"
@@ -34,12 +37,14 @@ def memo(manager: DataManager) -> Path:
 class RowCounter:
     """Counts rows of the versions of one clone."""
 
-    def __init__(self, manager: DataManager) -> None:
+    def __init__(self, manager: DataManager, fetched: int = 0) -> None:
+        """`fetched`: bytes that may be fetched to be counted, all versions together."""
         self._manager = manager
+        self._left = fetched
         self._cache = SqliteCache(memo(manager), _SCHEMA)
 
     def rows(self, dataset: Dataset, version: Version) -> Rows:
-        """Nothing is fetched for it, and what cannot be read is no error: this is no check."""
+        """What cannot be fetched or read is no error: this is no check."""
         if dataset.kind is not Kind.FILE:
             return Rows(None, "a folder")
         # Of the name only the ending says what kind of file it is; another release may read more.
@@ -51,6 +56,8 @@ class RowCounter:
             found = self._counted(dataset, version)
         else:
             found = self._profiled(dataset, version, is_here=is_here)
+            if found == _ABSENT and self._may_fetch(version):
+                found = self._fetched(dataset, version)
         if found.known is not None:
             self._cache.run("INSERT OR REPLACE INTO counted VALUES (?, ?)", key, found.known)
         return found
@@ -62,10 +69,21 @@ class RowCounter:
         try:
             found = profile_of(self._manager, dataset, version)
         except DataError:
-            return Rows(None, "not in this clone")
+            return _ABSENT
         if found.kind == kinds.OTHER:
             return Rows(None, "no tables")
         return _sum([table.rows for table in found.tables])
+
+    def _may_fetch(self, version: Version) -> bool:
+        return version.size <= min(self._left, COUNTED)
+
+    def _fetched(self, dataset: Dataset, version: Version) -> Rows:
+        try:
+            reading.bring(self._manager, [(dataset, version)], reading.always)
+        except DataError:
+            return Rows(None, "cannot be fetched")
+        self._left -= version.size
+        return self._counted(dataset, version)
 
     def _counted(self, dataset: Dataset, version: Version) -> Rows:
         from git_datamanager.tables.compare import Wish
