@@ -206,6 +206,8 @@ def test_what_cannot_be_merged_stops_no_other(ana: Clone) -> None:
     commit(ana, "ours")
     commit(ana, "ours", "x.bin")
     ana.git("merge", "-q", "--no-edit", "theirs")
+    scoped = ana.data("resolve", "--merge-rows", "--take", "ours:t", code=128)
+    assert "tables are decided for one dataset, and 2 would be merged" in scoped.err
     done = ana.data("resolve", "--merge-rows", code=128)
     assert "a.sqlite  v4" in done.out
     assert "x.bin is no table" in done.err
