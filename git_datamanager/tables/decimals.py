@@ -38,9 +38,7 @@ def rows_of(database: "DuckDBPyConnection", path: Path) -> Rows:
     source = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
     described = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
     columns = [Column(row[0], row[1]) for row in described]
-    asked = f"SELECT count(*) FROM parquet_schema({literal(str(path))}) WHERE precision > {_DIGITS}"
-    (wide,) = database.execute(asked).fetchone() or (0,)
-    if not wide:
+    if not are_wide(database, path):
         return Rows(source, tuple(columns), ())
     types = _written(path, plain_of(path))
     for place, type_ in types.items():
@@ -55,6 +53,13 @@ def rows_of(database: "DuckDBPyConnection", path: Path) -> Rows:
         tuple(columns),
         tuple(columns[place].name for place in types),
     )
+
+
+def are_wide(database: "DuckDBPyConnection", path: Path) -> bool:
+    """Whether a Parquet file has decimals that DuckDB has no type for."""
+    asked = f"SELECT count(*) FROM parquet_schema({literal(str(path))}) WHERE precision > {_DIGITS}"
+    (count,) = database.execute(asked).fetchone() or (0,)
+    return bool(count)
 
 
 def _written(path: Path, plain: Path) -> dict[int, str]:

@@ -2,18 +2,12 @@
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
-
-import pytest
 
 from tests.world import Clone, World
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """The folder runs in four versions: e.sqlite comes in v2, changes in v3; v4 changes another file."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     ana.write("runs/notes.txt", "words")
     add(ana, "first")
     statements = ["CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, cost REAL)"]
@@ -24,7 +18,6 @@ def template(founded_world: World, template_folder: Path) -> World:
     ana.write("runs/notes.txt", "more words")
     add(ana, "fourth")
     ana.git("push", "-q")
-    return world
 
 
 def change(clone: Clone, *statements: str) -> None:
@@ -36,17 +29,6 @@ def change(clone: Clone, *statements: str) -> None:
 def add(clone: Clone, note: str) -> None:
     clone.data("add", "runs", "-m", note)
     clone.commit(note)
-
-
-@pytest.fixture
-def still(template: World) -> Clone:
-    """For those who change nothing."""
-    return template.found("ana")
-
-
-@pytest.fixture
-def world(template: World, tmp_path: Path) -> World:
-    return template.copy(tmp_path / "world")
 
 
 def origins(clone: Clone, *args: str) -> dict[str, str]:

@@ -472,6 +472,22 @@ def test_nothing_is_said_of_files_that_were_not_looked_into(ana: Clone) -> None:
     assert (found["scope"], found["same_data"]) == ("rows asked for", None)
 
 
+def test_a_folder_whose_files_hold_the_same_differs_in_bytes_alone(ana: Clone) -> None:
+    pytest.importorskip("duckdb")
+    for ends in ("\n", "\r\n"):
+        ana.write("images/a.csv", ends.join(["id,v", "1,x", ""]))
+        ana.write("images/b.bin", b"\0 one")
+        ana.data("add", "images")
+        ana.commit("images")
+    assert "bytes changed, data same" in ana.data("diff", "v1", "v2", "--exit-code", "--", "images").out
+    ana.write("images/a.csv", "id,v\n1,y\n")
+    assert only(ana)["same_data"] is False
+    schema = ana.data("diff", "--schema", "--exit-code").out
+    assert "bytes changed, schema same" in schema
+    ana.write("images/b.bin", b"\0 two")
+    ana.data("diff", "--schema", "--exit-code", code=1)
+
+
 def test_not_every_table_of_a_folder_is_opened(ana: Clone) -> None:
     change(ana.path / "one.sqlite", TABLE)
     members = [f"many/{n}.sqlite" for n in range(MOST_MEMBERS + 2)]

@@ -2,7 +2,6 @@
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,8 @@ from tests.world import Clone, World
 pytest.importorskip("duckdb", reason="DuckDB is not installed (the extra tabular)")
 
 
-@pytest.fixture(scope="module")
-def template(founded_world: World, template_folder: Path) -> World:
+def make_template(world: World, ana: Clone) -> None:
     """The folder data/runs in two versions: a CSV, JSON lines, a database, no table, an empty file."""
-    world = founded_world.copy(template_folder / "world")
-    ana = world.found("ana")
     for n in (1, 2):
         ana.write("data/runs/costs.csv", f"id,cost\n1,{n}\n2,5\n")
         if n == 1:
@@ -29,18 +25,6 @@ def template(founded_world: World, template_folder: Path) -> World:
         ana.data("add", "data/runs")
         ana.commit(str(n))
     ana.git("push", "-q")
-    return world
-
-
-@pytest.fixture
-def still(template: World) -> Clone:
-    """For those who change nothing."""
-    return template.found("ana")
-
-
-@pytest.fixture
-def world(template: World, tmp_path: Path) -> World:
-    return template.copy(tmp_path / "world")
 
 
 def rows(clone: Clone, query: str, *args: str) -> list[list[object]]:
@@ -126,3 +110,9 @@ def test_a_path_from_where_the_user_stands(still: Clone) -> None:
     for name in ("../costs.csv", "../../runs/costs.csv"):
         ended = still.data("profile", name, cwd=inside)
         assert ended.out.startswith("data/runs/costs.csv v2")
+
+
+def test_a_folder_itself_has_no_profile(still: Clone) -> None:
+    done = still.data("profile", "data/runs/", code=3)
+    assert "is a folder: name a file in it" in done.err
+    assert "costs.csv" in done.err

@@ -70,7 +70,7 @@ WIDE = pa.decimal256(50, 2)
         (pa.struct([("a", pa.int64()), ("b", pa.list_(WIDE))]), lambda number: {"a": 1, "b": [number]}),
         (pa.map_(pa.string(), WIDE), lambda number: [("a", number)]),
     ],
-    ids=str,
+    ids=["plain", "list", "large list", "struct", "map"],
 )
 def test_decimals_of_more_digits_than_duckdb_has(
     tmp_path: Path, of: Any, value: Callable[[Decimal], object]

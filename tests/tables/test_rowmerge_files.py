@@ -196,6 +196,18 @@ def test_parquet_gets_a_column_of_theirs(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_decimals_that_the_merge_would_round_are_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    def side(last: str) -> bytes:
+        from decimal import Decimal
+
+        return parquet(tmp_path, {"id": [1], "v": pa.array([Decimal("1" * 40 + last)], pa.decimal256(50, 2))})
+
+    with pytest.raises(DataError, match="more digits than can be merged"):
+        merged(tmp_path, "a.parquet", side("1"), side("1"), side("2"))
+
+
 def test_parquet_of_another_type_is_not_merged(tmp_path: Path) -> None:
     base, theirs = parquet(tmp_path, {"id": [1], "v": [1]}), parquet(tmp_path, {"id": [1], "v": ["1"]})
     with pytest.raises(DataError, match="the column v has several types"):

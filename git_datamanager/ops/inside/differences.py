@@ -44,6 +44,20 @@ class FolderDiff:
     def count(self, change: Change) -> int:
         return sum(member.change is change for member in self.members)
 
+    @property
+    def differs(self) -> bool:
+        """What was asked for is not the same in some member, or nobody could say."""
+        return not all((found := self._inside(member)) and not found.differs for member in self.members)
+
+    @property
+    def is_same_data(self) -> bool:
+        """Nothing differs but bytes of members."""
+        return all((found := self._inside(member)) and found.is_same_data for member in self.members)
+
+    def _inside(self, member: MemberChange) -> SourceDiff | None:
+        """What changed in a member that both sides have."""
+        return self.tables.get(member.path) if member.change is Change.CHANGED else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetDiff:
@@ -76,9 +90,12 @@ class DatasetDiff:
     @property
     def is_same_data(self) -> bool:
         """Bytes may differ, what they hold does not."""
+        if self.folder is not None:
+            return self.scope is None and self.folder.is_same_data
         return self.is_same or (self.scope is None and not self.differs)
 
     @property
     def differs(self) -> bool:
         """What was compared is not the same, or nobody could say."""
-        return not (self.is_same or bool(self.source and not self.source.differs))
+        inside = self.source or self.folder
+        return not (self.is_same or (inside is not None and not inside.differs))

@@ -78,7 +78,8 @@ def member_of(listing: Listing, dataset: Dataset, version: Version | None, path:
         return listing[position]
     alike = get_close_matches(path, listing.paths, 3) or list(islice(listing.paths, 3))
     where = f"{dataset.name} {version.name}" if version else f"{dataset.name} in the work tree"
-    raise NotFound(f"{where} holds no file {path}", hints=[f"it holds {', '.join(alike)}"] if alike else [])
+    said = f"{where} holds no file {path}" if path else f"{where} is a folder: name a file in it"
+    raise NotFound(said, hints=[f"it holds {', '.join(alike)}"] if alike else [])
 
 
 def version_listing(manager: DataManager, dataset: Dataset, version: Version, may_fetch: MayFetch) -> Listing:

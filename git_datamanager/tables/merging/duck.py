@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from git_datamanager.errors import Corrupt, DataError
-from git_datamanager.tables import duck, kinds
+from git_datamanager.tables import decimals, duck, kinds
 from git_datamanager.tables.dialect import DuckDialect
 from git_datamanager.tables.engine import ROWS
 from git_datamanager.tables.merging import csvs as merge_csv
@@ -104,6 +104,8 @@ def _loaded(database: "DuckDBPyConnection", kind: str, side: str, link: Path, na
     if kind == kinds.PARQUET:
         if "file_row_number" in map(folded, table.names):
             raise DataError("a column is called file_row_number: these rows cannot be merged")
+        if decimals.are_wide(database, link):
+            raise DataError("its decimals have more digits than can be merged row by row")
         rows = f"SELECT *, file_row_number AS {quoted(_PLACE)} FROM"
         options = "file_row_number = true, hive_partitioning = false"
         rows += f" (SELECT * FROM read_parquet({literal(str(link))}, {options}))"
