@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from git_datamanager.errors import DataError
 from git_datamanager.model import evolve
+from git_datamanager.model.entries import DATASET_FIELDS, VERSION_FIELDS
 from git_datamanager.model.evolve import Draft, Publication
 from git_datamanager.model.manifest import Dataset, DatasetState, Kind, Manifest, State, Version
 from git_datamanager.model.names import check_together
@@ -74,7 +75,7 @@ def versions(draw: st.DrawFn, entry: str, number: int) -> Version:
         deleting=stamp(State.DELETING),
         reason=draw(absent_or(text)),
         deleted=stamp(State.DELETED),
-        extra=draw(unknown(VERSION_KEYS)),
+        extra=draw(unknown(VERSION_FIELDS)),
     )
 
 
@@ -91,11 +92,6 @@ OPTIONS = st.fixed_dictionaries(
         "later": json_values,
     },
 )
-VERSION_KEYS = (
-    "version", "id", "state", "oid", "size", "created", "author", "message", "parent", "rollback_of",
-    "encodings", "published", "commit", "deleting", "reason", "deleted",
-)  # fmt: skip
-DATASET_KEYS = ("kind", "state", "options", "versions")
 
 
 @st.composite
@@ -115,7 +111,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
                 state=draw(absent_or(st.sampled_from(DatasetState))),
                 options=draw(OPTIONS),
                 versions=tuple(ordered),
-                extra=draw(unknown(DATASET_KEYS)),
+                extra=draw(unknown(DATASET_FIELDS)),
             )
         )
     return Manifest({}, draw(unknown(("format", "datasets")))).with_datasets(datasets)

@@ -126,7 +126,8 @@ def test_branches(three: Three) -> None:
     for _, published in main.entries():
         now = entries.get(published.id)
         if published.state is not State.PENDING and now is not None:
-            assert now.number == published.number
+            is_draft = published.state is State.DELETING and published.published is None
+            assert is_draft or now.number == published.number
             assert now.state is not State.PENDING
             assert now.oid == published.oid
 
@@ -181,6 +182,19 @@ def test_the_published_one_keeps_its_number() -> None:
         ("v3", ulid(3)),
         ("v2", ulid(4)),
     ]
+
+
+def test_what_goes_before_it_was_published_leaves_its_number_to_others() -> None:
+    doomed = delete(add(Manifest(), "a.csv", "one", 1), "a.csv")
+    live = publish(add(Manifest(), "a.csv", "two", 2))
+    for sides in ((doomed, live), (live, doomed)):
+        merged, clashes = merge(Manifest(), *sides)
+        assert shape(merged) == {"a.csv": ["v2 deleting", "v1 published"]}
+        assert [clash.what for clash in clashes] == ["state"]
+    both = clean(Manifest(), doomed, delete(add(Manifest(), "a.csv", "two", 2), "a.csv"))
+    assert shape(both) == {"a.csv": ["v2 deleting", "v1 deleting"]}
+    beside, _ = merge(Manifest(), doomed, add(Manifest(), "a.csv", "two", 2))
+    assert shape(beside) == {"a.csv": ["v2 pending", "v1 deleting"]}
 
 
 def test_the_number_that_publish_settled_wins() -> None:
