@@ -88,6 +88,20 @@ def test_another_command_that_puts_the_same_bytes_there_first_is_as_good(
     assert sorted(p.name for p in work.top.iterdir()) == ["a"]
 
 
+def test_and_while_this_one_looks_what_stands_there(work: WorkTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, look = work.path("a"), place.look
+
+    def before_the_other(there: Path) -> place.Stamp:
+        stamp = look(there)
+        if not path.exists():
+            path.write_bytes(NEW)
+        return stamp
+
+    monkeypatch.setattr(place, "look", before_the_other)
+    assert work.materialise("a", Oid.of(NEW), fill(b"never asked"), known={Oid.of(OLD)}) is None
+    assert path.read_bytes() == NEW
+
+
 def test_a_record_belongs_to_the_instant_before_reading(
     work: WorkTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
