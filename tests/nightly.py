@@ -61,4 +61,11 @@ BY_NIGHT = (
     "tests/faults/test_kills.py::test_a_killed_gc_keeps_others_away",
     "tests/ci/test_run.py::test_a_mass_deletion",
     "tests/bad/test_interrupt.py",
+    "tests/bad/test_tables.py::test_every_bad_file_before_every_command",
+    "tests/bad/test_tables.py::test_git_shows_bad_files",
+    "tests/tables/test_rowmerge_decisions.py::test_each_conflict_is_decided_for_itself[jsonl",
+    "tests/tables/test_rowmerge_decisions.py::test_each_conflict_is_decided_for_itself[parquet",
+    "tests/tables/test_memory.py::test_the_commands_give",
+    "tests/faults/test_requests.py::test_a_verb_holds_its_promises_when_one_request_fails[upload forms]",
+    "tests/tables/test_parquet.py::test_thousands_of_columns_are_compared_row_by_row[multiset",
 )
