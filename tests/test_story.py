@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import forkserver
 from tests.conftest import REPOSITORY
 from tests.s3server import KEYS, s3_bucket, s3_endpoint  # noqa: F401 - fixtures
 from tests.world import Clone, World, make_database, new_world
@@ -32,11 +31,9 @@ def revisions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(params=["folders", pytest.param("s3", marks=pytest.mark.slow)])
 def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose stores are folders, or two prefixes of a bucket on an S3 server. With S3
-    what is typed is run as it is typed, from Git's dispatch on; `git data demo` does so with folders."""
+    """A world whose stores are folders, or two prefixes of a bucket on an S3 server."""
     if request.param == "folders":
         return new_world(tmp_path / "world")
-    monkeypatch.setenv(forkserver.REAL, "1")
     endpoint = request.getfixturevalue("s3_endpoint")
     bucket = request.getfixturevalue("s3_bucket")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["access_key"])

@@ -1,8 +1,8 @@
 """Which number an entry has once branches have met (docs/spec/manifest-v1.md, "Numbers").
 
 Entries that left `pending` keep theirs; one that is to be deleted before it was ever published gives way to
-others that do. The rest follow in the order of their ids, and never before the one of them that they were made
-from, whatever the clocks of their authors said.
+others that do. The rest follow in the order of their ids, and never before the one of them that they were
+made from, whatever the clocks of their authors said.
 """
 
 from collections import Counter
