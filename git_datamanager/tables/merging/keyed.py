@@ -23,14 +23,18 @@ from git_datamanager.tables.schema import folded
 _ROWIDS = ("rowid", "_rowid_", "oid")
 
 
-class Keyed:
-    """Cell by cell: rows that have one key."""
+class _Rows:
+    """The rows of one table on three sides."""
 
     def __init__(self, database: sqlite3.Connection, name: str, three: Three, judge: Judge) -> None:
         self._database = database
         self._name = name
         self._three = three
         self._judge = judge
+
+
+class Keyed(_Rows):
+    """Cell by cell: rows that have one key."""
 
     def run(self) -> TableMerge:
         three = self._three
@@ -39,15 +43,14 @@ class Keyed:
         gone = self._collect("gone", gone_rows(three))
         new = self._collect("new", new_rows(three))
         keys = ", ".join(quoted(column.name) for column in three.key)
-        for name in ("changed", "gone"):  # IN, and no join: it finds rows as their own column compares them
+        # IN, and no join: it finds rows as their own column compares them.
+        for name in ("changed", "gone"):
             self._database.execute(
                 f"DELETE FROM {three.ours} WHERE ({keys}) IN (SELECT {keys} FROM temp.{name})"
             )
         cells = ", ".join(quoted(column.name) for column in three.columns)
-        for name in (
-            "changed",
-            "new",
-        ):  # OR ABORT: whatever the table itself says of a conflict, we want to know
+        # OR ABORT: whatever the table itself says of a conflict, we want to know.
+        for name in ("changed", "new"):
             self._database.execute(
                 f"INSERT OR ABORT INTO {three.ours} ({cells}) SELECT {cells} FROM temp.{name}"
             )
@@ -85,14 +88,8 @@ class Keyed:
         return int(self._database.execute(f"SELECT count(*) FROM temp.{name}").fetchone()[0])
 
 
-class Counted:
+class Counted(_Rows):
     """Rows without a key: each stands as often as on the side that changed that."""
-
-    def __init__(self, database: sqlite3.Connection, name: str, three: Three, judge: Judge) -> None:
-        self._database = database
-        self._name = name
-        self._three = three
-        self._judge = judge
 
     def run(self) -> TableMerge:
         three = self._three
@@ -104,9 +101,8 @@ class Counted:
             "SELECT rowid, nb, no, nt FROM temp.counted ORDER BY rowid"
         ).fetchall()
         more = [(row, self._wanted(row, *counts) - counts[1]) for row, *counts in listed]
-        self._remove(
-            [(row, -count) for row, count in more if count < 0]
-        )  # it may be in the way of what comes
+        # What goes may be in the way of what comes.
+        self._remove([(row, -count) for row, count in more if count < 0])
         for row, count in more:
             if count > 0:
                 self._add(row, count)
